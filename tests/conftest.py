@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from geo import bootstrap
+
+# How long one example takes says how busy the machine is, not whether the law holds.
+settings.register_profile("laws", deadline=None)
+settings.load_profile("laws")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

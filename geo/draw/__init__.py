@@ -1,0 +1,1 @@
+"""Drawing sites: the Folium page, our canvas layer and what it fetches."""

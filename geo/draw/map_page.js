@@ -1,0 +1,329 @@
+/* The map page: one Leaflet map with our site layer, told what to show by the page around it.
+ *
+ * Messages in (from the same origin only): baita:state, baita:answer, baita:command. Messages out: baita:ready,
+ * baita:view, baita:place, baita:undo, baita:open, baita:key. A filter never reloads this page.
+ */
+(function () {
+  'use strict';
+
+  const { el, fill, Attributes, DetailPanel, SiteTable, Placer, Stage } = window.BaitaParts;
+  const SCALE_PX = 120;
+  const MIN_SPAN_KM = 4; // a first look shows at least this much around the sites
+  const ICONS = { // drawn on a 20 x 20 grid; a font's own signs are missing on some office PCs
+    fit: 'M7 10h6M10 7v6M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
+    labels: 'M3 6V3h14v3M10 3v14M7 17h6',
+    full: 'M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
+    present: 'M2 4h16v10H2zM10 14v3M6 17h8',
+  };
+
+  function icon(name) {
+    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), path = document.createElementNS(svg.namespaceURI, 'path');
+    svg.setAttribute('viewBox', '0 0 20 20');
+    svg.setAttribute('aria-hidden', 'true');
+    path.setAttribute('d', ICONS[name]);
+    svg.append(path);
+    return svg;
+  }
+
+  class MapPage {
+    constructor(map, config) {
+      this.map = map;
+      this.text = config.text;
+      this.root = map.getContainer();
+      this.kinds = config.kinds;
+      this.styles = config.kinds.flatMap(kind => kind.statuses.map(status => ({ ...status, shape: kind.shape, kindLabel: kind.label })));
+      this.kinds = config.kinds.map(kind => ({ ...kind, statuses: kind.statuses.map(s => this.styles[s.code]) }));
+      this.state = null;
+      this.loads = 0;
+      this.canEdit = false;
+      this.drawBasemap(config.basemap);
+      this.layer = L.siteLayer = new L.SiteLayer({ categories: this.styles, nameOf: row => { const w = this.words && this.words.peek(row); return w ? w.name : null; } });
+      this.layer.addTo(map);
+      this.addControls();
+      this.detail = new DetailPanel(this);
+      this.table = new SiteTable(this);
+      this.placer = new Placer(this);
+      this.stage = new Stage(this);
+      this.tip = el('div', { class: 'tip', hidden: true });
+      this.messages = el('div', { class: 'messages', role: 'status' });
+      this.empty = el('div', { class: 'empty-state', hidden: true });
+      this.root.append(this.tip, this.messages, this.empty);
+      for (const node of this.root.querySelectorAll('.detail,.dock,.placer,.messages,.buttons,.stage,.empty-state')) {
+        L.DomEvent.disableClickPropagation(node);
+        L.DomEvent.disableScrollPropagation(node);
+      }
+      this.listen();
+      this.home = L.latLngBounds(config.basemap.home.rings.flat());
+      map.fitBounds(this.home, { animate: false, padding: [12, 12] });
+    }
+
+    // ---- what is drawn under and around the sites ---------------------------------------------------------
+
+    drawBasemap(basemap) {
+      const { map } = this, under = map.createPane('under');
+      under.style.zIndex = 250;
+      under.style.pointerEvents = 'none';
+      const quiet = { pane: 'under', renderer: L.canvas({ pane: 'under', padding: 0.3 }), interactive: false };
+      for (const region of basemap.neighbours) L.polygon(region.rings, { ...quiet, color: '#c3cad3', weight: 1, fillColor: '#e4e8ed', fillOpacity: 1 }).addTo(map);
+      L.polygon(basemap.home.rings, { ...quiet, color: '#5b6b80', weight: 2.2, fillColor: '#ffffff', fillOpacity: 1 }).addTo(map);
+      const label = (name, at, kind) => L.marker(at, { pane: 'under', interactive: false, keyboard: false, icon: L.divIcon({ className: 'place-name ' + kind, iconSize: [0, 0], html: el('span', {}, name) }) }).addTo(map);
+      for (const region of basemap.neighbours) label(region.name, region.label, 'neighbour');
+      label(basemap.home.name, basemap.home.label, 'home');
+      for (const [name, lat, lon] of basemap.landmarks) label(name, [lat, lon], 'landmark');
+    }
+
+    addControls() {
+      const { map, text } = this;
+      L.control.zoom({ position: 'topleft', zoomInTitle: text.zoom_in, zoomOutTitle: text.zoom_out }).addTo(map);
+      this.scale = el('div', { class: 'scale' }, el('i', {}), el('span', {}));
+      this.north = el('div', { class: 'north', title: text.north }, 'N');
+      this.buttons = el('div', { class: 'buttons' },
+        this.button(text.fit, 'fit', () => this.fit()),
+        this.labelButton = this.button(text.labels, 'labels', () => this.toggleLabels()),
+        this.button(text.full_screen, 'full', () => this.fullScreen()),
+        this.button(text.present, 'present', () => this.post('key', { key: 'p' })));
+      this.labelButton.setAttribute('aria-pressed', 'true');
+      this.root.append(this.buttons, this.scale, this.north);
+      map.on('zoomend moveend resize', () => this.drawScale());
+    }
+
+    button(label, name, onclick) { return el('button', { title: label, 'aria-label': label, onclick }, icon(name)); }
+
+    /** A bar of round metres, at the latitude of the middle of the map. */
+    drawScale() {
+      const { map } = this, size = map.getSize(), y = size.y / 2;
+      const metres = map.distance(map.containerPointToLatLng([0, y]), map.containerPointToLatLng([SCALE_PX, y]));
+      const power = Math.pow(10, Math.floor(Math.log10(metres))), round = [5, 2, 1].map(k => k * power).find(m => m <= metres);
+      this.scale.firstChild.style.width = SCALE_PX * round / metres + 'px';
+      this.scale.lastChild.textContent = round >= 1000 ? `${round / 1000} km` : `${round} m`;
+    }
+
+    symbol(style) {
+      const canvas = L.SiteLayer.legendSymbol(style, window.devicePixelRatio || 1), ratio = window.devicePixelRatio || 1;
+      canvas.style.width = canvas.width / ratio + 'px';
+      canvas.className = 'symbol';
+      canvas.setAttribute('aria-hidden', 'true');
+      return canvas;
+    }
+
+    // ---- messages ------------------------------------------------------------------------------------------
+
+    listen() {
+      window.addEventListener('message', event => {
+        if (event.origin !== location.origin || event.source !== window.parent || !event.data) return;
+        const { type, ...data } = event.data;
+        if (type === 'baita:state') this.setState(data);
+        else if (type === 'baita:answer') this.answer(data);
+        else if (type === 'baita:command') this.command(data);
+      });
+      this.layer.on('hover', event => this.hover(event)).on('choose', event => this.clicked(event));
+      this.map.on('moveend', () => this.tellView());
+      document.addEventListener('keydown', event => {
+        if (event.target.closest('input,select,textarea') && event.key !== 'Escape') return;
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        if (this.command({ key: event.key })) event.preventDefault();
+      });
+    }
+
+    post(type, data) { if (window.parent !== window) window.parent.postMessage({ type: 'baita:' + type, ...data }, location.origin); }
+
+    tellView() {
+      const centre = this.map.getCenter(), w = this.layer.selected >= 0 && this.words ? this.words.peek(this.layer.selected) : null;
+      this.post('view', { zoom: this.map.getZoom(), lat: centre.lat, lon: centre.lng, site: w ? w.id : this.pendingSite || '' });
+    }
+
+    /** What to show. Only a new data version fetches positions; only a text, street or date filter fetches bits. */
+    async setState(state) {
+      const turn = this.turn = (this.turn || 0) + 1;
+      let sites, bits;
+      try {
+        [sites, bits] = await Promise.all([
+          this.dataBase === state.data ? null : fetchBuffer(state.data + 'sites.bin'),
+          state.selection ? fetchBuffer(`${state.data}selection.bin?${state.selection}`) : null,
+        ]);
+      } catch {
+        if (turn === this.turn) this.say(this.text.data_failed, { label: this.text.retry, run: () => this.setState(state) });
+        return;
+      }
+      if (turn !== this.turn) return; // a later state is on its way
+      const before = this.state;
+      this.state = state;
+      this.canEdit = state.editable;
+      this.dataBase = state.data;
+      this.siteBase = state.site;
+      if (sites) this.takeData(sites);
+      const shown = new Uint8Array(256).fill(1);
+      for (const code of state.hidden) shown[code] = 0;
+      this.layer.setFilter(shown, bits ? new Uint8Array(bits) : null);
+      if (sites) this.arrive(before);
+      this.refresh();
+    }
+
+    takeData(sites) {
+      this.words = new Attributes(this.dataBase, () => { this.layer._redraw(); this.table.paint(); });
+      this.layer.selected = -1;
+      this.layer.setData(sites);
+      this.table.forgetOrder();
+      this.loads++;
+    }
+
+    /** New data is here. First: go where the link says, else to the sites. Another set: to its sites. */
+    arrive(before) {
+      const { view, dataset } = this.state;
+      if (before && before.dataset === dataset) {
+        if (this.chosenId) this.chooseId(this.chosenId);
+      } else {
+        if (before) { this.choose(-1); this.placer.stop(); }
+        if (!before && view) this.map.setView([view.lat, view.lon], view.zoom, { animate: false });
+        else this.fit({ animate: Boolean(before) });
+        if (!before && view && view.site) this.chooseId(view.site);
+      }
+      this.welcome();
+      this.post('ready', { loads: this.loads });
+    }
+
+    refresh() {
+      this.table.update();
+      this.stage.update();
+      this.showEmpty();
+      if (!this.detail.node.hidden && this.layer.selected >= 0) this.openDetail(this.layer.selected);
+    }
+
+    showEmpty() {
+      const { text } = this, seen = this.layer.visible(), total = this.layer.data.rows;
+      const nothing = seen && !seen.located.length;
+      this.empty.hidden = !nothing;
+      if (!nothing) return;
+      const action = (label, run) => el('button', { class: 'main', onclick: run }, label);
+      if (!total) this.empty.replaceChildren(el('p', {}, text.no_data), action(text.open_demo, () => this.post('open', { dataset: 'demo' })));
+      else if (seen.waiting.length) this.empty.replaceChildren(el('p', {}, fill(text.all_waiting, { n: seen.waiting.length })), action(text.show_tray, () => { if (this.table.tab !== 'tray') this.table.toggle('tray'); }));
+      else this.empty.replaceChildren(el('p', {}, text.nothing_fits), action(text.clear_filter, () => this.post('key', { key: 'clear' })));
+    }
+
+    /** Once for each set: why most of the places wait, and what to do about it. */
+    welcome() {
+      const { text, state } = this, all = this.layer.visible();
+      const key = 'baita:welcome:' + state.dataset, waiting = all.waiting.length, total = all.waiting.length + all.located.length;
+      if (!state.welcome || waiting * 2 < total || localStorage.getItem(key)) return;
+      const close = () => { localStorage.setItem(key, '1'); box.remove(); };
+      const box = el('div', { class: 'message welcome' }, el('p', {}, fill(text.welcome, { total, located: all.located.length, waiting })),
+        el('button', { class: 'main', onclick: () => { close(); if (this.table.tab !== 'tray') this.table.toggle('tray'); } }, text.welcome_place),
+        el('button', { onclick: () => { close(); this.post('open', { dataset: 'demo' }); } }, text.open_demo),
+        el('button', { class: 'quiet', 'aria-label': text.close, onclick: close }, '×'));
+      this.messages.append(box);
+    }
+
+    answer(reply) {
+      this.placer.answer(reply);
+      if (reply.ok || !this.placer.active) this.say(reply.message, reply.undo ? { label: this.text.undo, run: () => this.post('undo', {}) } : null);
+    }
+
+    say(message, action) {
+      const box = el('div', { class: 'message' }, el('p', {}, message), action ? el('button', { onclick: () => { box.remove(); action.run(); } }, action.label) : '');
+      this.messages.append(box);
+      setTimeout(() => box.remove(), action ? 12000 : 5000);
+    }
+
+    command({ key, run }) {
+      const does = {
+        f: () => this.fit(), l: () => this.toggleLabels(), t: () => this.table.toggle('table'), u: () => this.table.toggle('tray'),
+        p: () => this.post('key', { key: 'p' }), '/': () => this.post('key', { key: '/' }),
+        Enter: () => { if (!this.placer.active || !this.placer.isLine) return false; this.placer.sendLine(); return true; },
+        Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },
+      }[key || run];
+      if (run === 'present' || run === 'normal') { this.present(run === 'present'); return true; }
+      return does ? does() !== false : false;
+    }
+
+    // ---- what a person does --------------------------------------------------------------------------------
+
+    /** All that the filter keeps; with little to show, the district around it gives the bearings. */
+    fit({ animate = true } = {}) {
+      const box = this.layer.visibleBounds();
+      const small = !box || box.getNorthWest().distanceTo(box.getSouthEast()) < MIN_SPAN_KM * 1000;
+      const target = !box ? this.home : small && this.home.contains(box) ? this.home : box;
+      this.map.fitBounds(target, { padding: [24, 24], maxZoom: 15, animate });
+    }
+
+    zoomTo(row) {
+      const box = this.layer.rowBounds(row);
+      if (box) this.map.fitBounds(box, { padding: [80, 80], maxZoom: Math.max(16, this.map.getZoom()) });
+    }
+
+    toggleLabels() {
+      this.layer.options.labels = !this.layer.options.labels;
+      this.labelButton.setAttribute('aria-pressed', String(this.layer.options.labels));
+      this.layer._redraw();
+    }
+
+    fullScreen() {
+      const { document: doc } = window;
+      if (doc.fullscreenElement) doc.exitFullscreen(); else if (this.root.requestFullscreen) this.root.requestFullscreen().catch(() => {});
+    }
+
+    present(on) {
+      this.presenting = on;
+      document.body.classList.toggle('presenting', on);
+      this.stage.update();
+      setTimeout(() => { this.map.invalidateSize({ animate: false }); this.layer._update(); }, 60);
+    }
+
+    hover({ row, latlng }) {
+      const usable = row >= 0 && !this.placer.active;
+      this.root.style.cursor = usable ? 'pointer' : '';
+      const w = usable && this.words ? this.words.peek(row) : null;
+      this.tip.hidden = !w;
+      if (!w) return;
+      const style = this.styles[this.layer.data.code[row]], at = this.map.latLngToContainerPoint(latlng);
+      this.tip.replaceChildren(el('b', {}, w.name), el('span', {}, style.label + (this.layer.isApproximate(row) || this.layer.isSketch(row) ? ' · ' + this.text.approximate : '')));
+      this.tip.style.transform = `translate(${Math.round(at.x + 14)}px, ${Math.round(at.y + 14)}px)`;
+    }
+
+    clicked({ row, latlng }) {
+      if (this.placer.active) this.placer.click(latlng);
+      else this.choose(row);
+    }
+
+    async choose(row, { zoom = false } = {}) {
+      this.layer.select(row);
+      this.chosenId = '';
+      if (row < 0) {
+        this.detail.hide();
+        this.table.follow(-1);
+        this.tellView();
+        return;
+      }
+      const box = zoom ? this.layer.rowBounds(row) : null;
+      if (box && !this.map.getBounds().pad(-0.1).contains(box)) this.map.panTo(box.getCenter());
+      this.table.follow(row);
+      await this.openDetail(row);
+    }
+
+    async openDetail(row) {
+      const w = await this.words.get(row);
+      if (!w || this.layer.selected !== row) return;
+      this.chosenId = w.id;
+      await this.detail.show(row, w);
+      this.tellView();
+    }
+
+    /** Choose a site by its id, as a link or a new data version does. */
+    async chooseId(id) {
+      this.pendingSite = id;
+      try {
+        const reply = await fetch(`${this.dataBase}row?site=${encodeURIComponent(id)}`);
+        if (reply.ok) await this.choose((await reply.json()).row);
+      } finally {
+        this.pendingSite = '';
+      }
+    }
+  }
+
+  async function fetchBuffer(url) {
+    const reply = await fetch(url);
+    if (!reply.ok) throw new Error(`${reply.status}`);
+    return reply.arrayBuffer();
+  }
+
+  window.BaitaMap = { start(map, config) { window.baita = new MapPage(map, config); window.baita.post('ready', { loads: 0 }); } };
+})();

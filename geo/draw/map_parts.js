@@ -1,0 +1,376 @@
+/* The parts around the map: detail panel, table and tray, placing a site, presentation furniture, messages.
+ *
+ * Every word of a site reaches the page through textContent (see `el`): whatever it contains, it stays text.
+ */
+(function () {
+  'use strict';
+
+  const CHUNK_ROWS = 1024; // as in geo/draw/site_layer.py
+  const ROW_PX = 30;       // height of a table row, as in map_page.css
+
+  /** Make an element. Children that are strings become text nodes; properties are set as properties. */
+  function el(tag, properties, ...children) {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(properties || {})) {
+      if (name === 'class') node.className = value;
+      else if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+      else if (name.startsWith('aria-') || name === 'role') node.setAttribute(name, value);
+      else node[name] = value;
+    }
+    node.append(...children.filter(child => child !== null && child !== undefined && child !== ''));
+    return node;
+  }
+
+  /** Fill {name} places of one of our own texts. */
+  function fill(text, values) {
+    return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all));
+  }
+
+  /** The words of sites, fetched in chunks of rows when they are first needed. */
+  class Attributes {
+    constructor(base, onArrival) {
+      this.base = base;
+      this.onArrival = onArrival;
+      this.chunks = new Map();
+      this.waiting = new Map();
+    }
+
+    /** The row's words if they are here, else null; they will be soon, and `onArrival` tells. */
+    peek(row) {
+      const chunk = Math.floor(row / CHUNK_ROWS), rows = this.chunks.get(chunk);
+      if (rows) return rows[row % CHUNK_ROWS];
+      this.load(chunk);
+      return null;
+    }
+
+    async get(row) {
+      await this.load(Math.floor(row / CHUNK_ROWS));
+      return this.peek(row);
+    }
+
+    load(chunk) {
+      if (this.chunks.has(chunk)) return Promise.resolve();
+      if (!this.waiting.has(chunk)) {
+        this.waiting.set(chunk, fetchJson(`${this.base}words/${chunk}.json`).then(rows => {
+          this.chunks.set(chunk, rows.map(r => ({ id: r[0], name: r[1], asOf: r[2], street: r[3], place: r[4], precision: r[5], reason: r[6], metres: r[7] })));
+          this.waiting.delete(chunk);
+          this.onArrival();
+        }, () => { setTimeout(() => this.waiting.delete(chunk), 2000); }));
+      }
+      return this.waiting.get(chunk);
+    }
+  }
+
+  async function fetchJson(url) {
+    const reply = await fetch(url);
+    if (!reply.ok) throw new Error(`${reply.status}`);
+    return reply.json();
+  }
+
+  /** What is known of one site, beside the map. */
+  class DetailPanel {
+    constructor(page) {
+      this.page = page;
+      this.node = el('aside', { class: 'detail', hidden: true, 'aria-live': 'polite' });
+      page.root.append(this.node);
+    }
+
+    async show(row, words) {
+      const { text } = this.page;
+      this.row = row;
+      let site;
+      try {
+        site = await fetchJson(`${this.page.siteBase}${encodeURIComponent(words.id)}.json`);
+      } catch {
+        this.page.say(text.detail_failed);
+        return;
+      }
+      if (this.row !== row) return;
+      const style = this.page.styles[site.code];
+      this.node.replaceChildren(
+        el('button', { class: 'close', title: text.close, 'aria-label': text.close, onclick: () => this.page.choose(-1) }, '×'),
+        el('h2', {}, this.page.symbol(style), el('span', {}, site.name)),
+        el('p', { class: 'status' }, el('b', {}, style.label), ' · ', style.kindLabel, site.as_of ? ' · ' + fill(text.as_of, { date: site.as_of }) : ''),
+        this.notices(site, row),
+        this.facts(site),
+        this.history(site),
+        el('div', { class: 'actions' },
+          this.page.layer.isLocated(row) ? el('button', { onclick: () => this.page.zoomTo(row) }, text.zoom_to) : '',
+          this.page.canEdit ? el('button', { onclick: () => this.page.placer.start(row, site) }, this.page.layer.isLocated(row) ? text.move : text.place) : ''));
+      this.node.hidden = false;
+    }
+
+    notices(site, row) {
+      const { text, layer } = this.page, lines = [];
+      if (site.fictitious) lines.push(text.fictitious);
+      if (!layer.isShown(row)) lines.push(text.hidden_by_filter);
+      if (site.reason) lines.push(text.reasons[site.reason] || site.reason);
+      return el('div', { class: 'notices' }, ...lines.map(line => el('p', {}, line)));
+    }
+
+    facts(site) {
+      const { text } = this.page, located = site.precision !== 'none';
+      const metres = site.uncertainty_m === null ? '' : ' ' + fill(text.plus_minus, { m: Math.round(site.uncertainty_m) });
+      const source = [site.source.file, site.source.where].filter(Boolean).join(' · ');
+      const rows = [
+        [text.precision, located ? (text.precisions[site.precision] || site.precision) + metres : ''],
+        [text.place_hint, site.place],
+        [text.street, site.street],
+        [text.coordinates, site.point ? `${site.point[0].toFixed(5)}, ${site.point[1].toFixed(5)} (WGS84)` : ''],
+        [text.raw, site.raw ? `${site.raw[0]}, ${site.raw[1]} (${site.raw[2]})` : ''],
+        [text.method, located ? text.methods[site.match_method] || site.match_method : ''],
+        [text.source, source],
+        [text.quote, site.source.quote],
+        [text.note, site.note],
+      ];
+      return el('dl', {}, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
+    }
+
+    history(site) {
+      const { text } = this.page;
+      if (!site.history.length) return '';
+      const line = change => el('li', {},
+        el('time', {}, change.at), ' ',
+        fill(text.changes[change.field] || text.change, { field: change.field, who: change.who }), change.new && change.field !== 'created' ? ` ${change.old || '—'} → ${change.new}` : '');
+      return el('details', {}, el('summary', {}, fill(text.history, { n: site.history.length })), el('ol', {}, ...site.history.map(line)));
+    }
+
+    hide() {
+      this.row = -1;
+      this.node.hidden = true;
+    }
+  }
+
+  /** Two lists of the same selection: what is on the map, and what waits. Only the rows in sight are elements. */
+  class SiteTable {
+    constructor(page) {
+      this.page = page;
+      this.tab = '';
+      this.order = { column: '', descending: false, rows: null };
+      const { text } = page;
+      this.tabs = {
+        table: el('button', { class: 'tab', 'aria-expanded': 'false', title: text.table_key, onclick: () => this.toggle('table') }),
+        tray: el('button', { class: 'tab', 'aria-expanded': 'false', title: text.tray_key, onclick: () => this.toggle('tray') }),
+      };
+      this.head = el('div', { class: 'row head', role: 'row' });
+      this.space = el('div', { class: 'space' });
+      this.body = el('div', { class: 'body', tabIndex: 0, role: 'grid', onscroll: () => this.paint(), onkeydown: event => this.key(event) }, this.space);
+      this.drawer = el('section', { class: 'drawer', hidden: true }, this.head, this.body);
+      page.root.append(el('div', { class: 'dock' }, el('div', { class: 'tabs' }, this.tabs.table, this.tabs.tray), this.drawer));
+      new ResizeObserver(() => this.paint()).observe(this.body);
+    }
+
+    toggle(tab) {
+      this.tab = this.tab === tab ? '' : tab;
+      this.drawer.hidden = !this.tab;
+      this.page.root.classList.toggle('drawer-open', Boolean(this.tab));
+      for (const [name, button] of Object.entries(this.tabs)) button.setAttribute('aria-expanded', String(name === this.tab));
+      this.body.scrollTop = 0;
+      this.update();
+      if (this.tab) this.body.focus({ preventScroll: true });
+    }
+
+    update() {
+      const { text, layer } = this.page, seen = layer.visible();
+      if (!seen) return;
+      this.tabs.table.textContent = fill(text.tab_table, { n: seen.located.length });
+      this.tabs.tray.textContent = fill(text.tab_tray, { n: seen.waiting.length });
+      this.tabs.tray.classList.toggle('none', !seen.waiting.length);
+      if (!this.tab) return;
+      this.rows = this.sorted(this.tab === 'tray' ? seen.waiting : seen.located);
+      this.space.style.height = this.rows.length * ROW_PX + 'px';
+      const columns = this.tab === 'tray' ? [['name', text.name], ['status', text.status], ['', text.reason], ['', '']] : [['name', text.name], ['status', text.status], ['as_of', text.date], ['street', text.street], ['precision', text.precision]];
+      this.drawer.dataset.tab = this.tab;
+      this.head.replaceChildren(...columns.map(([column, label]) => column
+        ? el('button', { class: 'cell', role: 'columnheader', onclick: () => this.sort(column), 'aria-sort': this.order.column !== column ? 'none' : this.order.descending ? 'descending' : 'ascending' }, label)
+        : el('span', { class: 'cell', role: 'columnheader' }, label)));
+      this.paint();
+    }
+
+    sorted(rows) {
+      const { rows: order, descending } = this.order;
+      if (!order) return rows;
+      const wanted = new Uint8Array(order.length);
+      for (const row of rows) wanted[row] = 1;
+      const sorted = order.filter(row => wanted[row]);
+      return descending ? sorted.reverse() : sorted;
+    }
+
+    async sort(column) {
+      if (this.order.column === column) {
+        this.order.descending = !this.order.descending;
+      } else {
+        const reply = await fetch(`${this.page.dataBase}order/${column}.bin`);
+        if (!reply.ok) return;
+        this.order = { column, descending: false, rows: new Uint32Array(await reply.arrayBuffer()) };
+      }
+      this.update();
+    }
+
+    /** A new version of the data has other rows. */
+    forgetOrder() { this.order = { column: '', descending: false, rows: null }; }
+
+    paint() {
+      if (!this.tab || !this.rows) return;
+      for (const old of this.body.querySelectorAll('.row')) old.remove();
+      const first = Math.floor(this.body.scrollTop / ROW_PX), count = Math.ceil(this.body.clientHeight / ROW_PX) + 1;
+      for (let i = first; i < Math.min(first + count, this.rows.length); i++) this.body.append(this.line(i));
+      if (!this.rows.length) this.body.append(el('p', { class: 'row empty' }, this.tab === 'tray' ? this.page.text.tray_empty : this.page.text.table_empty));
+    }
+
+    line(i) {
+      const { text, layer, styles, words } = this.page, row = this.rows[i];
+      const w = words.peek(row), style = styles[layer.data.code[row]];
+      const node = el('div', { class: 'row' + (row === layer.selected ? ' chosen' : ''), role: 'row', onclick: () => this.page.choose(row, { zoom: true }) });
+      node.style.top = i * ROW_PX + 'px';
+      const cell = (...children) => el('span', { class: 'cell', role: 'gridcell' }, ...children);
+      node.append(cell(this.page.symbol(style), w ? w.name : '…'), cell(`${style.kindLabel} · ${style.label}`));
+      if (this.tab === 'tray') {
+        node.append(cell(w ? text.reasons[w.reason] || w.reason : ''));
+        const place = event => { event.stopPropagation(); this.page.choose(row).then(() => this.page.placer.start(row, { name: w.name, site_id: w.id })); };
+        node.append(cell(this.page.canEdit && w ? el('button', { class: 'small', onclick: place }, text.place) : ''));
+      } else {
+        const metres = w && w.metres !== null ? ' ' + fill(text.plus_minus, { m: w.metres }) : '';
+        node.append(cell(w ? w.asOf : ''), cell(w ? w.street : ''), cell(w ? (text.precisions[w.precision] || w.precision) + metres : ''));
+      }
+      return node;
+    }
+
+    key(event) {
+      const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
+      if (!step || !this.rows || !this.rows.length) return;
+      event.preventDefault();
+      const now = this.rows.indexOf(this.page.layer.selected);
+      const next = Math.max(0, Math.min(this.rows.length - 1, now < 0 ? 0 : now + step));
+      this.page.choose(this.rows[next], { zoom: true });
+      this.reveal(next);
+    }
+
+    /** Scroll so that a row chosen on the map can be seen. */
+    follow(row) {
+      if (!this.tab || !this.rows) return;
+      const i = this.rows.indexOf(row);
+      if (i >= 0) this.reveal(i);
+      this.paint();
+    }
+
+    reveal(i) {
+      const top = i * ROW_PX, body = this.body;
+      if (top < body.scrollTop) body.scrollTop = top;
+      else if (top + ROW_PX > body.scrollTop + body.clientHeight) body.scrollTop = top + ROW_PX - body.clientHeight;
+      this.paint();
+    }
+  }
+
+  /** Putting a site on the map: a click, clicks along a road, or a pasted coordinate with its datum. */
+  class Placer {
+    constructor(page) {
+      const { text } = page;
+      this.page = page;
+      this.vertices = [];
+      this.title = el('b', {});
+      this.hint = el('span', {});
+      this.input = el('input', { type: 'text', placeholder: text.paste, 'aria-label': text.paste, maxLength: 200 });
+      this.datum = el('select', { 'aria-label': text.datum }, el('option', { value: '' }, text.choose_datum),
+        ...Object.entries(text.datums).map(([value, label]) => el('option', { value }, label)));
+      const form = el('form', { onsubmit: event => { event.preventDefault(); this.paste(); } }, this.input, this.datum, el('button', { class: 'main' }, text.place_here));
+      this.finish = el('button', { class: 'main', hidden: true, onclick: () => this.sendLine() }, text.finish_line);
+      this.error = el('p', { class: 'error', role: 'alert' });
+      this.node = el('section', { class: 'placer', hidden: true }, this.title, this.hint, this.finish, form,
+        el('button', { class: 'quiet', onclick: () => this.stop() }, text.cancel), this.error);
+      page.root.append(this.node);
+      this.line = L.polyline([], { color: '#111', weight: 3, dashArray: '6 5', interactive: false });
+    }
+
+    get active() { return !this.node.hidden; }
+
+    start(row, site) {
+      const { page } = this, style = page.styles[page.layer.data.code[row]];
+      this.site = { id: site.site_id, name: site.name };
+      this.isLine = style.shape === 'line';
+      this.vertices = [];
+      this.line.setLatLngs([]).addTo(page.map);
+      this.title.textContent = fill(page.text.placing, { name: site.name });
+      this.hint.textContent = this.isLine ? page.text.draw_hint : page.text.click_hint;
+      this.finish.hidden = true;
+      this.error.textContent = '';
+      this.input.value = '';
+      this.node.querySelector('form').hidden = this.isLine;
+      this.node.hidden = false;
+      page.map.getContainer().classList.add('placing');
+      page.map.doubleClickZoom.disable();
+    }
+
+    stop() {
+      this.node.hidden = true;
+      this.line.remove();
+      this.page.map.getContainer().classList.remove('placing');
+      this.page.map.doubleClickZoom.enable();
+    }
+
+    /** One click while placing: the site itself, or the next vertex of its road. */
+    click(latlng) {
+      if (!this.isLine) { this.send({ vertices: [[latlng.lng, latlng.lat]], datum: 'wgs84', within_m: this.clickError(latlng) }); return; }
+      const last = this.vertices[this.vertices.length - 1];
+      if (last && this.page.map.latLngToLayerPoint(last).distanceTo(this.page.map.latLngToLayerPoint(latlng)) < 4) return;
+      this.vertices.push(latlng);
+      this.line.setLatLngs(this.vertices);
+      this.finish.hidden = this.vertices.length < 2;
+    }
+
+    /** How far a click may be off, in metres: eight pixels on the ground at this zoom. */
+    clickError(latlng) {
+      const { map } = this.page, at = map.latLngToContainerPoint(latlng);
+      return Math.max(5, map.distance(latlng, map.containerPointToLatLng(at.add([8, 0]))));
+    }
+
+    sendLine() {
+      if (this.vertices.length < 2) return;
+      this.send({ vertices: this.vertices.map(v => [v.lng, v.lat]), datum: 'wgs84', within_m: this.clickError(this.vertices[0]) });
+    }
+
+    paste() {
+      const { text } = this.page;
+      this.error.textContent = !this.input.value.trim() ? text.paste_empty : !this.datum.value ? text.datum_missing : '';
+      if (!this.error.textContent) this.send({ pasted: this.input.value, datum: this.datum.value });
+    }
+
+    send(what) { this.page.post('place', { site_id: this.site.id, ...what }); }
+
+    /** The server's answer: done, or what to change. */
+    answer(reply) {
+      if (!this.active) return;
+      if (reply.ok) this.stop(); else this.error.textContent = reply.message;
+    }
+  }
+
+  /** Presentation: what people screenshot. Title, date, legend with counts, scale, source; nothing else. */
+  class Stage {
+    constructor(page) {
+      this.page = page;
+      this.title = el('header', { class: 'stage title' });
+      this.legend = el('section', { class: 'stage legend' });
+      this.source = el('footer', { class: 'stage source' });
+      page.root.append(this.title, this.legend, this.source);
+    }
+
+    update() {
+      const { page } = this, { text, state } = page, seen = page.layer.visible();
+      if (!seen || !state) return;
+      this.title.replaceChildren(el('h1', {}, state.title), el('p', {}, state.subtitle),
+        state.notice ? el('p', { class: 'notice' }, state.notice) : '');
+      const groups = page.kinds.map(kind => {
+        const rows = kind.statuses.filter(s => seen.counts[s.code] > 0);
+        if (!rows.length) return '';
+        return el('div', {}, el('h3', {}, kind.label), ...rows.map(s => el('p', {}, page.symbol(s), el('span', {}, s.label), el('b', {}, String(seen.counts[s.code])))));
+      });
+      const total = seen.located.length + seen.waiting.length;
+      const rough = seen.located.some(row => page.layer.isApproximate(row) || page.layer.isSketch(row));
+      this.legend.replaceChildren(...groups.filter(Boolean), rough ? el('p', { class: 'rough' }, text.rough_legend) : '', el('p', { class: 'sum' }, fill(text.on_map_of, { n: seen.located.length, total })));
+      this.legend.hidden = !total;
+      this.source.replaceChildren(...[state.asOf, state.source, text.internal].filter(Boolean).map(part => el('span', {}, part)));
+    }
+  }
+
+  window.BaitaParts = { el, fill, Attributes, DetailPanel, SiteTable, Placer, Stage };
+})();
