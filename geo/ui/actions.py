@@ -1,0 +1,246 @@
+"""What a person does on the page, besides Streamlit's own widgets: chips, placing a site, undo.
+
+Each action is a small value from the browser, and nothing in it is trusted: categories are checked against the
+file, a site must be in the set, a coordinate goes through the datum checks of the pipeline.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import streamlit as st
+
+from geo.category import Categories
+from geo.errors import SiteMapError, StoreConflict
+from geo.pipeline import place_line, place_pasted, place_site, undo_place
+from geo.site import Precision
+from geo.store import GeoPackageStore
+from geo.ui.address import current_dataset, current_filter, current_language, write_filter
+from geo.ui.library import DATASETS, get_library
+from geo.ui.text import choose_language, load_text
+from geo.view import SiteFilter
+
+MAX_VERTICES = 500
+WORST_CLICK_M = 5000.0
+CLICK_PRECISION = ((100.0, Precision.POI), (300.0, Precision.COMMUNITY))
+"""How exact a click is, by how many metres eight pixels are on the ground."""
+
+Action = Mapping[str, Any]
+
+
+def act_on_chips() -> None:
+    """Carry out a click on a chip; Streamlit calls it before the page runs again."""
+    _act("chips")
+
+
+def act_on_map() -> None:
+    """Carry out what somebody did on the map's own page."""
+    _act("map")
+
+
+def _act(key: str) -> None:
+    asked = st.session_state[key].get("act")
+    handler = _HANDLERS.get(str(asked.get("type"))) if isinstance(asked, Mapping) else None
+    if handler is not None:
+        handler(asked)
+
+
+# ---- widgets ----------------------------------------------------------------------------------------------------
+
+
+def refilter() -> None:
+    """Put what the filter's widgets say into the address."""
+    chosen, _ = current_filter(get_library().categories)
+    state, until = st.session_state, st.session_state["until"]
+    write_filter(
+        replace(
+            chosen,
+            text=state["q"] or "",
+            streets=tuple(state["street"]),
+            precisions=tuple(state["precision"]),
+            until=until if isinstance(until, date) else None,
+        )
+    )
+
+
+def choose_set() -> None:
+    """Open the set that the switch says; another set starts without a filter."""
+    _open({"dataset": st.session_state["set"]})
+
+
+def choose_shown_language() -> None:
+    """Put the language that the switch says into the address."""
+    st.query_params["lang"] = st.session_state["lang"]
+
+
+# ---- categories -------------------------------------------------------------------------------------------------
+
+
+def next_hidden(hidden: frozenset[str], asked: Action, categories: Categories) -> frozenset[str]:
+    """Return the categories that are off after a click on a chip or a kind.
+
+    Parameters
+    ----------
+    hidden
+        Off before, as `kind.status`.
+    asked
+        `type` toggle, solo, toggle_kind, solo_kind or all, with `key` or `kind`. One that names nothing known
+        changes nothing.
+    categories
+        Kinds and statuses.
+    """
+    every = frozenset(categories.codes)
+    named = _named(asked, categories)
+    if asked.get("type") == "all":
+        return frozenset()
+    if not named:
+        return hidden
+    if str(asked.get("type")).startswith("solo"):
+        alone = every - named
+        # A solo on what is alone already brings everything back.
+        return frozenset() if hidden == alone else alone
+    return hidden | named if named - hidden else hidden - named
+
+
+def _named(asked: Action, categories: Categories) -> frozenset[str]:
+    if "kind" in asked:
+        return frozenset(key for key in categories.codes if key.split(".")[0] == asked["kind"])
+    return frozenset({str(asked.get("key"))} & set(categories.codes))
+
+
+def _switch(asked: Action) -> None:
+    categories = get_library().categories
+    chosen, _ = current_filter(categories)
+    write_filter(replace(chosen, hidden=next_hidden(chosen.hidden, asked, categories)))
+
+
+def _clear_filters(asked: Action) -> None:
+    write_filter(SiteFilter())
+
+
+def _open(asked: Action) -> None:
+    if asked.get("dataset") in DATASETS:
+        write_filter(SiteFilter())
+        st.query_params["set"] = str(asked["dataset"])
+        st.session_state["rerun_app"] = True
+
+
+# ---- placing ----------------------------------------------------------------------------------------------------
+
+
+def _place(asked: Action) -> None:
+    words, library = _words()["place"], get_library()
+    dataset = current_dataset()
+    site_id = str(asked.get("site_id"))
+    try:
+        name, moved = place_on_map(library.store(dataset), site_id, asked, who=library.settings.who)
+    except StoreConflict:
+        _answer(False, words["conflict"])
+    except SiteMapError as error:
+        _answer(False, words["refused"].format(reason=error))
+    else:
+        _answer(True, words["moved" if moved else "done"].format(name=name), undo=True)
+
+
+def place_on_map(
+    store: GeoPackageStore, site_id: str, asked: Action, *, who: str
+) -> tuple[str, bool]:
+    """Put a site where a person said, and return its name and whether it had a place before.
+
+    Parameters
+    ----------
+    store
+        The set's store.
+    site_id
+        Which site.
+    asked
+        Either `pasted` (text) with `datum`, or `vertices`, (longitude, latitude) pairs in WGS84: one for a
+        point, more for a road; `within_m` is how far a click may be off, in metres.
+    who
+        Whose name the correction carries.
+
+    Raises
+    ------
+    SiteMapError
+        If the site is not in the set, or the coordinate cannot be read without guessing.
+    """
+    site = store.site(site_id)
+    if "pasted" in asked:
+        text, datum = str(asked["pasted"])[:200], str(asked.get("datum", ""))
+        place_pasted(store, site_id, text, datum, who=who)
+    else:
+        _place_vertices(store, site_id, asked, who)
+    return str(site["name"]), site["precision"] != Precision.NONE
+
+
+def _place_vertices(store: GeoPackageStore, site_id: str, asked: Action, who: str) -> None:
+    vertices = _vertices(asked.get("vertices"))
+    within = _metres(asked.get("within_m"))
+    if len(vertices) > 1:
+        place_line(store, site_id, vertices, who=who, uncertainty_m=within)
+        return
+    (x, y) = vertices[0]
+    # A click on a small-scale map is a hint, not a pin: it is drawn hollow, with its circle.
+    precision = next((p for limit, p in CLICK_PRECISION if within <= limit), Precision.STREET)
+    place_site(store, site_id, x, y, "wgs84", who=who, precision=precision, uncertainty_m=within)
+
+
+def _metres(given: object) -> float:
+    """Return how far off a click may be; a browser that does not say so gets the worst case."""
+    metres = float(given) if isinstance(given, int | float) else WORST_CLICK_M
+    return min(max(metres, 1.0), WORST_CLICK_M)
+
+
+def _vertices(given: object) -> list[tuple[float, float]]:
+    if not isinstance(given, list) or not 1 <= len(given) <= MAX_VERTICES:
+        raise SiteMapError(f"1 to {MAX_VERTICES} positions are needed")
+    try:
+        return [(float(x), float(y)) for x, y in given]
+    except (TypeError, ValueError) as error:
+        raise SiteMapError("a position is two numbers") from error
+
+
+def _undo(asked: Action) -> None:
+    words, library = _words()["place"], get_library()
+    dataset = current_dataset()
+    try:
+        undone = undo_place(library.store(dataset), who=library.settings.who)
+    except SiteMapError as error:
+        _answer(False, words["refused"].format(reason=error))
+        return
+    if undone is None:
+        _answer(False, words["nothing"])
+    else:
+        _answer(True, words["undone"].format(name=undone.name))
+
+
+def _answer(ok: bool, message: str, *, undo: bool = False) -> None:
+    """Tell the map's page once how it went."""
+    st.session_state["answer"] = {
+        "ok": ok,
+        "message": message,
+        "undo": undo,
+        "turn": time.time_ns(),
+    }
+
+
+def _words() -> dict[str, Any]:
+    default = choose_language(st.context.locale, get_library().settings.language)
+    return load_text(current_language(default))
+
+
+_HANDLERS: dict[str, Callable[[Action], None]] = {
+    "toggle": _switch,
+    "solo": _switch,
+    "toggle_kind": _switch,
+    "solo_kind": _switch,
+    "all": _switch,
+    "clear": _clear_filters,
+    "open": _open,
+    "place": _place,
+    "undo": _undo,
+}

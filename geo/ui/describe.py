@@ -1,0 +1,60 @@
+"""What a selection is called: the title and the lines under it, made from the filter and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from geo.category import Categories
+from geo.view import NO_STREET, SiteFilter
+
+
+def title_of(
+    chosen: SiteFilter,
+    categories: Categories,
+    text: dict[str, Any],
+    *,
+    language: str,
+    district: str,
+) -> str:
+    """Return a title: the district and the kinds of which anything is shown."""
+    words = text["title"]
+    kinds = [
+        kind.label[language]
+        for kind in categories
+        if any(status.key not in chosen.hidden for status in kind.statuses)
+    ]
+    if len(kinds) in (0, len(categories.kinds)):
+        return str(words["all"].format(district=district))
+    return str(words["some"].format(district=district, kinds=words["and"].join(kinds)))
+
+
+def subtitle_of(
+    chosen: SiteFilter, categories: Categories, text: dict[str, Any], *, language: str
+) -> str:
+    """Return what narrows the selection, in words; "" when nothing does."""
+    words, and_ = text["title"], text["title"]["and"]
+    parts = []
+    partly = _partly_shown(chosen, categories, language)
+    if partly:
+        parts.append(words["only"].format(what=and_.join(partly)))
+    if chosen.text:
+        parts.append(words["search"].format(text=chosen.text))
+    if chosen.streets:
+        names = [text["page"]["no_street"] if s == NO_STREET else s for s in chosen.streets]
+        parts.append(words["street"].format(what=and_.join(names)))
+    if chosen.precisions:
+        names = [text["map"]["precisions"][p] for p in chosen.precisions]
+        parts.append(words["precision"].format(what=and_.join(names)))
+    if chosen.until:
+        parts.append(words["until"].format(date=chosen.until.isoformat()))
+    return " ｜ ".join(parts)
+
+
+def _partly_shown(chosen: SiteFilter, categories: Categories, language: str) -> list[str]:
+    """Name the statuses still shown of each kind that is neither wholly shown nor wholly hidden."""
+    names = []
+    for kind in categories:
+        shown = [s.label[language] for s in kind.statuses if s.key not in chosen.hidden]
+        if 0 < len(shown) < len(kind.statuses):
+            names.extend(shown)
+    return names

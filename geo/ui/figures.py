@@ -1,0 +1,59 @@
+"""Key figures over the map: what the sources state, with where they state it; never counted from the sites."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from geo.site import Claim
+
+
+def key_figures(claims: Iterable[Claim], text: dict[str, Any]) -> list[dict[str, str]]:
+    """Return one card for each claim that states a whole and a part of it, whole scopes first.
+
+    Parameters
+    ----------
+    claims
+        Figures as stored: those with one `claim_id` belong together (total, resumed, rate ...).
+    text
+        All words of the page's language.
+
+    Returns
+    -------
+    cards
+        label, value, detail and source, as text for the page's script to set as text. A rate that the source
+        states is called stated; one worked out here from a stated part and total says so. Targets are left out.
+    """
+    groups: dict[str, dict[str, Claim]] = defaultdict(dict)
+    for claim in claims:
+        if claim.claim_kind == "fact":
+            groups[claim.claim_id][claim.role] = claim
+    # A whole scope comes before its sectors: where the window is narrow, the last cards are left out.
+    whole_first = sorted(groups.values(), key=lambda group: bool(next(iter(group.values())).sector))
+    cards = [_card(group, text["figures"]) for group in whole_first]
+    return [card for card in cards if card]
+
+
+def _card(group: dict[str, Claim], words: dict[str, str]) -> dict[str, str] | None:
+    total, part, rate = group.get("total"), group.get("resumed"), group.get("rate")
+    if total is None or part is None or not total.value:
+        return None
+    share = _number(part.value / total.value * 100, decimals=2)
+    detail = words["rate_derived"].format(part=_number(part.value), total=_number(total.value))
+    if rate is not None:
+        detail = words["rate_stated"].format(rate=_number(rate.value))
+    label = total.metric if total.scope in total.metric else f"{total.scope} {total.metric}"
+    return {
+        "label": label,
+        "value": words["of"].format(part=_number(part.value), total=_number(total.value)),
+        "share": f"{share}%" if rate is None else f"{_number(rate.value)}%",
+        "detail": detail,
+        "source": words["source"].format(
+            source=" · ".join(p for p in (total.source.file, total.source.where) if p)
+        ),
+    }
+
+
+def _number(value: float, decimals: int = 2) -> str:
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".")

@@ -1,0 +1,212 @@
+"""The one page: what is stated on top, what to show on the left, the map in all the rest.
+
+Streamlit runs this file for every visitor, and the fragment in it again for every change of a filter. What a run
+sends is small and does not grow with the number of sites: the map fetches its data by address.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from geo.category import LANGUAGES
+from geo.draw.basemaps import district
+from geo.site import PRECISIONS
+from geo.ui.actions import (
+    act_on_chips,
+    act_on_map,
+    choose_set,
+    choose_shown_language,
+    refilter,
+)
+from geo.ui.address import current_dataset, current_filter, current_language, follow
+from geo.ui.describe import subtitle_of, title_of
+from geo.ui.figures import key_figures
+from geo.ui.library import DATASETS, Snapshot, get_library
+from geo.ui.routes import asset_url
+from geo.ui.text import choose_language, load_text
+from geo.view import NO_STREET, SiteFilter
+
+# The script proper is fetched once and kept by the browser; Streamlit would send it again with every click.
+LOADER = """
+let part;
+export default component => {
+  part = part || import(new URL("%s", document.baseURI).href);
+  part.then(module => module.default(component));
+};
+"""
+
+panel = st.components.v2.component(
+    "baita_panel", js=LOADER % asset_url("panel.js"), isolate_styles=False
+)
+
+
+def main() -> None:
+    """Write the page."""
+    st.set_page_config(page_title="白塔一张图", layout="wide", initial_sidebar_state="collapsed")
+    language = current_language(choose_language(st.context.locale, get_library().settings.language))
+    dataset, text = current_dataset(), load_text(language)
+    with st.container(key="baita_head"):
+        figures, choices = st.columns([5, 2], gap="small", vertical_alignment="center")
+    with choices:
+        _choices(dataset, language, text["page"])
+    with st.spinner(text["page"]["preparing"]):
+        snapshot = get_library().snapshot(dataset)
+    with figures:
+        _figures(snapshot, text)
+    _map_section(dataset, language)
+
+
+def _choices(dataset: str, language: str, words: dict[str, Any]) -> None:
+    """Which set, which language, and help."""
+    left, middle, right = st.columns([3, 2, 2], gap="small")
+    follow("set", dataset)
+    follow("lang", language)
+    with left:
+        st.segmented_control(
+            words["dataset"],
+            DATASETS,
+            required=True,
+            format_func=words["datasets"].__getitem__,
+            key="set",
+            label_visibility="collapsed",
+            on_change=choose_set,
+        )
+    with middle:
+        st.segmented_control(
+            words["language"],
+            LANGUAGES,
+            required=True,
+            format_func=words["languages"].__getitem__,
+            key="lang",
+            label_visibility="collapsed",
+            on_change=choose_shown_language,
+        )
+    with right, st.popover(words["help"], width="stretch"):
+        st.markdown(words["help_text"]["body"])
+
+
+def _figures(snapshot: Snapshot, text: dict[str, Any]) -> None:
+    data = {
+        "part": "figures",
+        "style": asset_url("panel.css"),
+        "title": text["page"]["title"],
+        "notice": text["notice"]["demo"] if snapshot.fictitious else "",
+        "cards": key_figures(snapshot.claims, text),
+    }
+    panel(key="figures", data=data)
+
+
+@st.fragment
+def _map_section(dataset: str, language: str) -> None:
+    """The filters and the map they act on: all that runs again at a click."""
+    snapshot, text = get_library().snapshot(dataset), load_text(language)
+    side, main_part = st.columns([1, 4.2], gap=None)
+    with side, st.container(key="baita_side"):
+        chosen = _filters(snapshot, text)
+    with main_part:
+        _map(snapshot, chosen, text, language)
+    if st.session_state.pop("rerun_app", False):
+        st.rerun(scope="app")
+
+
+def _filters(snapshot: Snapshot, text: dict[str, Any]) -> SiteFilter:
+    words = text["page"]
+    chosen, bad = current_filter(snapshot.categories)
+    if bad:
+        st.warning(words["bad_link"].format(reason=", ".join(bad)))
+    follow("q", chosen.text)
+    st.text_input(
+        words["search"],
+        key="q",
+        type="search",
+        live="250ms",
+        max_chars=100,
+        placeholder=f"{words['search']} ({words['search_hint']})",
+        label_visibility="collapsed",
+        on_change=refilter,
+    )
+    _chips(snapshot, chosen, text)
+    with st.expander(
+        words["filters"], expanded=bool(chosen.streets or chosen.precisions or chosen.until)
+    ):
+        _more_filters(snapshot, chosen, text)
+    return chosen
+
+
+def _more_filters(snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any]) -> None:
+    words = text["page"]
+    streets = [*snapshot.streets, NO_STREET]
+    # A link may name a street that this set does not have: it stays, so that the page says what it filters by.
+    streets += [street for street in chosen.streets if street not in streets]
+    follow("street", list(chosen.streets))
+    st.multiselect(
+        words["street"],
+        streets,
+        key="street",
+        format_func=lambda street: words["no_street"] if street == NO_STREET else street,
+        placeholder=words["everything"],
+        on_change=refilter,
+    )
+    follow("precision", list(chosen.precisions))
+    st.multiselect(
+        words["precision"],
+        PRECISIONS,
+        key="precision",
+        format_func=text["map"]["precisions"].__getitem__,
+        placeholder=words["everything"],
+        on_change=refilter,
+    )
+    follow("until", chosen.until)
+    st.date_input(
+        words["until"],
+        value=None,
+        key="until",
+        help=words["until_help"],
+        format="YYYY-MM-DD",
+        on_change=refilter,
+    )
+
+
+def _chips(snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any]) -> None:
+    counts = snapshot.index.count_by_status(chosen)
+    codes = snapshot.categories.codes
+    data = {
+        "part": "chips",
+        "hidden": sorted(codes[key] for key in chosen.hidden),
+        "counts": counts[["total", "located"]].to_numpy().tolist(),
+        "words": {"language": text["map"]["name"], **text["chips"]},
+    }
+    panel(key="chips", data=data, on_act_change=act_on_chips)
+
+
+def _map(snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any], language: str) -> None:
+    home = district(get_library().settings.adcode).name
+    title = title_of(chosen, snapshot.categories, text, language=language, district=home)
+    words, latest = text["title"], snapshot.latest(chosen)
+    state = {
+        "dataset": snapshot.dataset,
+        "data": f"../data/{snapshot.dataset}/{snapshot.version}/",
+        "site": f"../site/{snapshot.dataset}/",
+        "hidden": sorted(snapshot.categories.codes[key] for key in chosen.hidden),
+        "selection": "" if chosen.only_categories else chosen.without_categories().to_query(),
+        "title": title,
+        "subtitle": subtitle_of(chosen, snapshot.categories, text, language=language),
+        "asOf": words["as_of"].format(date=latest) if latest else "",
+        "source": words["source"].format(source=words["and"].join(snapshot.sources[:3])),
+        "notice": text["notice"]["demo"] if snapshot.fictitious else "",
+        "editable": True,
+        "welcome": snapshot.dataset == "bulletin",
+    }
+    data = {
+        "part": "map",
+        "src": f"baita/map/{language}",
+        "title": text["page"]["title"],
+        "state": state,
+        "answer": st.session_state.get("answer"),
+    }
+    panel(key="map", data=data, on_act_change=act_on_map)
+
+
+main()

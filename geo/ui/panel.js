@@ -1,0 +1,192 @@
+/* The parts of the page that are not Streamlit widgets: the map's frame, the status chips, the key figures.
+ *
+ * Streamlit calls `default` again on every run with new data. The frame is made once and kept; a run only posts it
+ * what to show. The view and the chosen site live in the address after '#', so panning never asks the server.
+ */
+
+const MAP = { frame: null, ready: null, state: null, view: null, act: null };
+const HASH = /^#(\d+(?:\.\d+)?)\/(-?\d+(?:\.\d+)?)\/(-?\d+(?:\.\d+)?)(?:\/(.+))?$/;
+
+export default function (component) {
+  const { data, parentElement } = component;
+  addStyle(data.style);
+  ({ map: showMap, chips: showChips, figures: showFigures })[data.part](component, data, parentElement);
+}
+
+function addStyle(href) {
+  if (!href || document.querySelector(`link[href="${href}"]`)) return;
+  document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href }));
+}
+
+// ---- the map's frame ------------------------------------------------------------------------------------------
+
+function showMap(component, data, host) {
+  MAP.act = what => component.setTriggerValue('act', { ...what, turn: Date.now() });
+  MAP.state = data.state;
+  if (!MAP.frame || !host.contains(MAP.frame) || MAP.frame.dataset.src !== data.src) {
+    MAP.frame = Object.assign(document.createElement('iframe'), { className: 'baita-map', title: data.title, src: data.src, allow: 'fullscreen; clipboard-write' });
+    MAP.frame.dataset.src = data.src;
+    MAP.ready = false;
+    MAP.state = { ...data.state, view: readHash() };
+    host.replaceChildren(MAP.frame);
+  } else if (MAP.ready) {
+    MAP.send({ type: 'baita:state', ...MAP.state });
+  }
+  if (data.answer && data.answer.turn !== MAP.answered) {
+    MAP.answered = data.answer.turn;
+    MAP.send({ type: 'baita:answer', ...data.answer });
+  }
+  setTimeout(keepHash, 60); // Streamlit writes the address anew when a filter changes, without what follows '#'
+}
+
+MAP.send = message => { if (MAP.frame) MAP.frame.contentWindow.postMessage(message, location.origin); };
+
+function readHash() {
+  const found = HASH.exec(location.hash);
+  if (!found) return null;
+  let site = '';
+  try { site = decodeURIComponent(found[4] || ''); } catch { /* a mangled link still has its view */ }
+  return { zoom: Number(found[1]), lat: Number(found[2]), lon: Number(found[3]), site };
+}
+
+function keepHash() {
+  const v = MAP.view;
+  if (!v) return;
+  const hash = `#${Number(v.zoom.toFixed(2))}/${v.lat.toFixed(5)}/${v.lon.toFixed(5)}${v.site ? '/' + encodeURIComponent(v.site) : ''}`;
+  if (hash !== location.hash) history.replaceState(history.state, '', hash);
+}
+
+const FROM_MAP = {
+  ready(message) {
+    if (message.loads > 0) return;
+    MAP.ready = true;
+    MAP.send({ type: 'baita:state', ...MAP.state });
+    MAP.waiting.splice(0).forEach(run => run());
+  },
+  view(message) { MAP.view = message; keepHash(); },
+  place(message) { MAP.act({ ...message, type: 'place' }); },
+  undo() { MAP.act({ type: 'undo' }); },
+  open(message) { MAP.act({ type: 'open', dataset: message.dataset }); },
+  key(message) { pressed(message.key); },
+};
+MAP.waiting = [];
+
+/** Run now if the map's page is there (its symbols are ours too), else as soon as it is. */
+function whenReady(run) { if (MAP.ready) run(); else MAP.waiting.push(run); }
+
+window.addEventListener('message', event => {
+  if (event.origin !== location.origin || !MAP.frame || event.source !== MAP.frame.contentWindow || !event.data) return;
+  const name = String(event.data.type || '').replace('baita:', '');
+  if (Object.hasOwn(FROM_MAP, name)) FROM_MAP[name](event.data);
+});
+
+function present(on) {
+  document.documentElement.classList.toggle('baita-presenting', on);
+  MAP.send({ type: 'baita:command', run: on ? 'present' : 'normal' });
+  if (on && MAP.frame) MAP.frame.contentWindow.focus();
+}
+
+/** Keys that concern the page; the map's page handles its own. Returns whether the key meant something. */
+function pressed(key) {
+  const presenting = document.documentElement.classList.contains('baita-presenting');
+  if (key === 'p' || (key === 'Escape' && presenting)) present(!presenting);
+  else if (key === 'clear') MAP.act({ type: 'clear' });
+  else if (key === '/') {
+    const search = document.querySelector('.st-key-q input');
+    window.focus();
+    if (search) { search.focus(); search.select(); }
+  } else return false;
+  return true;
+}
+
+document.addEventListener('keydown', event => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.target.closest && event.target.closest('input,textarea,select,[contenteditable],[role="combobox"],[role="listbox"]')) return;
+  if (pressed(event.key)) event.preventDefault();
+  else if ('fltu'.includes(event.key) && event.key.length === 1 || event.key === 'Escape') MAP.send({ type: 'baita:command', key: event.key });
+});
+
+// ---- status chips ---------------------------------------------------------------------------------------------
+
+const DOUBLE_MS = 350;
+
+function showChips(component, data, host) {
+  host.act = what => component.setTriggerValue('act', { ...what, turn: Date.now() });
+  host.chips = data;
+  whenReady(() => paintChips(host));
+}
+
+function paintChips(host) {
+  const { hidden, counts, words } = host.chips, page = MAP.frame.contentWindow.baita, off = new Set(hidden);
+  if (host.language !== words.language) { host.language = words.language; host.querySelector('.baita-chips')?.remove(); }
+  let box = host.querySelector('.baita-chips');
+  if (!box) { box = buildChips(host, page, words); host.append(box); }
+  for (const chip of box.querySelectorAll('.chip[data-code]')) {
+    const [total, located] = counts[chip.dataset.code];
+    chip.setAttribute('aria-pressed', String(!off.has(Number(chip.dataset.code))));
+    chip.classList.toggle('zero', total === 0);
+    chip.querySelector('b').textContent = located < total ? `${located}/${total}` : total;
+    chip.title = (located < total ? words.partly.replace('{located}', located).replace('{total}', total) + ' ' : '') + words.solo;
+  }
+  for (const head of box.querySelectorAll('.kind')) {
+    const codes = head.dataset.codes.split(',').map(Number);
+    const sum = k => codes.reduce((all, code) => all + counts[code][k], 0), total = sum(0), located = sum(1);
+    head.querySelector('b').textContent = located < total ? `${located}/${total}` : total;
+    head.setAttribute('aria-pressed', String(codes.some(code => !off.has(code))));
+  }
+  box.querySelector('.all').hidden = !off.size;
+}
+
+function buildChips(host, page, words) {
+  const make = (tag, className, ...children) => { const node = document.createElement(tag); node.className = className; node.append(...children); return node; };
+  const box = make('div', 'baita-chips');
+  for (const kind of page.kinds) {
+    const codes = kind.statuses.map(status => status.code), head = make('button', 'kind', make('span', '', kind.label), make('b', ''));
+    head.dataset.codes = codes.join(',');
+    head.title = kind.question;
+    clickable(head, words, () => host.act({ type: 'toggle_kind', kind: kind.code }), () => host.act({ type: 'solo_kind', kind: kind.code }));
+    const group = make('div', 'group', head);
+    for (const status of kind.statuses) {
+      const chip = make('button', 'chip', page.symbol(status), make('span', '', status.label), make('b', ''));
+      chip.dataset.code = status.code;
+      chip.dataset.key = status.key;
+      clickable(chip, words, () => host.act({ type: 'toggle', key: status.key }), () => host.act({ type: 'solo', key: status.key }));
+      group.append(chip);
+    }
+    box.append(group);
+  }
+  const all = make('button', 'all', words.all);
+  all.addEventListener('click', () => host.act({ type: 'all' }));
+  box.append(all);
+  return box;
+}
+
+/** One click switches at once. A second one soon after means "only this", whatever the first one did. */
+function clickable(node, words, once, twice) {
+  let last = 0;
+  node.title = node.title ? `${node.title} ${words.solo}` : words.solo;
+  node.addEventListener('click', event => {
+    const now = event.timeStamp, again = now - last < DOUBLE_MS;
+    last = again ? 0 : now;
+    if (again) twice(); else once();
+  });
+}
+
+// ---- key figures ----------------------------------------------------------------------------------------------
+
+function showFigures(component, data, host) {
+  const box = document.createElement('div'), add = (parent, tag, className, text) => { const n = document.createElement(tag); n.className = className; n.textContent = text; parent.append(n); return n; };
+  box.className = 'baita-head';
+  add(box, 'h1', '', data.title);
+  if (data.notice) add(box, 'span', 'notice', data.notice);
+  for (const card of data.cards) {
+    const node = add(box, 'div', 'card', '');
+    node.title = `${card.label}\n${card.detail}\n${card.source}`;
+    node.tabIndex = 0;
+    add(node, 'span', 'label', card.label);
+    add(node, 'b', '', card.value);
+    add(node, 'span', 'share', card.share);
+  }
+  host.querySelector('.baita-head')?.remove();
+  host.append(box);
+}

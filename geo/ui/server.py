@@ -1,0 +1,54 @@
+"""What the app does around its pages: getting ready before the first visitor, and what a failure looks like."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import secrets
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import streamlit as st
+
+from geo.errors import SiteMapError
+from geo.ui.library import get_library
+from geo.ui.text import choose_language, load_text
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def warm_up(app: object) -> AsyncIterator[dict[str, Any]]:
+    """Read the first set while the browser opens, then keep what was imported out of every later collection."""
+
+    def prepare() -> None:
+        try:
+            snapshot = get_library().snapshot("bulletin")
+            _ = snapshot.payload, snapshot.index
+        except SiteMapError:
+            log.exception("the first set could not be prepared; the page will say so")
+        gc.collect()
+        gc.freeze()
+
+    threading.Thread(target=prepare, name="warm-up", daemon=True).start()
+    yield {}
+
+
+def report_error(error: Exception) -> bool:
+    """Show a failure in plain words with a number that finds it in the log; details stay on the server."""
+    if isinstance(error, SiteMapError):
+        log.warning("shown to a person: %s", error)
+        st.error(_plain(str(error)))
+        return True
+    number = secrets.token_hex(4)
+    log.error("error %s", number, exc_info=error)
+    text = load_text(choose_language(st.context.locale))
+    st.error(text["page"]["failed"].format(id=number))
+    return True
+
+
+def _plain(text: str) -> str:
+    """Return text that Streamlit's Markdown shows as it is: no picture, link or formula comes out of it."""
+    return "".join("\\" + c if c in r"\`*_{}[]()<>#+-.!|~$:&^=" else c for c in text)
