@@ -100,8 +100,8 @@ def _imported(file):
 
 
 def _is_ours(name, file):
-    beside = (file.parent / name, file.parent / f"{name}.py", ROOT / name, ROOT / f"{name}.py")
-    return any(place.exists() for place in beside)
+    folders = (file.parent, ROOT, ROOT / "tests")  # pytest puts tests/ on the path, for tests/strategies.py
+    return any((folder / name).exists() or (folder / f"{name}.py").exists() for folder in folders)
 
 
 @pytest.mark.parametrize("folder", ["geo", "tests"])
