@@ -1,0 +1,387 @@
+"""The same pipeline without a browser: `python -m geo COMMAND`.
+
+Answers are JSON on standard output, messages go to standard error; exit code 0 is success, 2 bad input.
+`run`, `setup` and `test` work on a bare Python: only the standard library and `geo.bootstrap` are imported before
+a command is chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from geo import bootstrap
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import shapely
+
+    from geo.locate import Candidate
+    from geo.settings import Settings
+    from geo.store import GeoPackageStore
+
+_BAD_INPUT = 2
+_OWN_ARGUMENTS = ("run", "test")
+"""Commands that hand words we do not know to Streamlit and pytest."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    argv
+        Words after `python -m geo`; those of this process by default.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        _speak_utf8(stream)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in _OWN_ARGUMENTS and words[1:2] not in (["-h"], ["--help"]):
+        return _COMMANDS[words[0]](argparse.Namespace(rest=words[1:]))
+    chosen = _parser().parse_args(words)
+    if chosen.command in ("setup", *_OWN_ARGUMENTS):
+        return _COMMANDS[chosen.command](chosen)
+    return _run_with_packages(chosen)
+
+
+def _run_with_packages(chosen: argparse.Namespace) -> int:
+    from geo.errors import SiteMapError
+
+    try:
+        return _COMMANDS[chosen.command](chosen)
+    except SiteMapError as error:
+        return _refuse(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "geo").partition(".")[0] == "geo":
+            raise
+        return _refuse(
+            f"the package {error.name} is not installed here: run `python3 -m geo setup` once, "
+            "then use .venv's Python (软件包尚未安装)"
+        )
+
+
+def _refuse(message: str) -> int:
+    print(f"python -m geo: {' '.join(message.split())}", file=sys.stderr)
+    return _BAD_INPUT
+
+
+def _speak_utf8(stream: TextIO) -> None:
+    # A Chinese Windows console and a pipe there are GBK, which lacks characters that names and signs have.
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(encoding="utf-8")
+
+
+# --- the commands ---------------------------------------------------------------------------------
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    bootstrap.ensure_environment(())
+    return bootstrap.run_app(chosen.rest)
+
+
+def _test(chosen: argparse.Namespace) -> int:
+    bootstrap.ensure_environment(("test",))
+    bootstrap.ensure_chromium()
+    return bootstrap.run_tests(chosen.rest)
+
+
+def _setup(chosen: argparse.Namespace) -> int:
+    bootstrap.ensure_environment(("test",))
+    bootstrap.ensure_chromium()
+    return 0
+
+
+def _read(chosen: argparse.Namespace) -> int:
+    from geo import pipeline
+    from geo.read import read_source
+    from geo.settings import load_settings
+
+    categories = pipeline.district_categories(load_settings())
+    report = read_source(chosen.file, categories=categories)
+    return _print_json(
+        {
+            "file": chosen.file.name,
+            "rows": report.rows,
+            "records": [asdict(record) for record in report.records],
+            "claims": [asdict(claim) for claim in report.claims],
+            "problems": [problem.as_dict() for problem in report.problems],
+            "ignored_columns": list(report.ignored),
+        }
+    )
+
+
+def _locate(chosen: argparse.Namespace) -> int:
+    from geo import pipeline
+    from geo.locate import accept
+    from geo.settings import load_settings
+
+    settings = load_settings()
+    answers = []
+    for name in chosen.name:
+        found = pipeline.find_candidates(
+            name, city=chosen.city, kind=chosen.kind, settings=settings
+        )
+        taken = accept(found)
+        answers.append(
+            {
+                "name": name,
+                "accepted": None if taken is None or taken.reason else found.index(taken),
+                "candidates": [_candidate(candidate) for candidate in found],
+            }
+        )
+    return _print_json(answers)
+
+
+def _load(chosen: argparse.Namespace) -> int:
+    from geo import pipeline
+    from geo.settings import load_settings
+
+    settings = load_settings()
+    with _open(chosen.store, settings) as store:
+        reports = pipeline.load_files(store, chosen.file, who=chosen.who, settings=settings)
+    return _print_json([asdict(report) for report in reports])
+
+
+def _sites(chosen: argparse.Namespace) -> int:
+    from geo import pipeline
+    from geo.settings import load_settings
+    from geo.view import SiteFilter, select_sites
+
+    settings = load_settings()
+    categories = pipeline.district_categories(settings)
+    names = ("hide", "q", "street", "precision", "until", "located")
+    params = {name: list(getattr(chosen, name)) for name in names}
+    if chosen.kind:
+        kinds = {categories.read_kind(word) for word in chosen.kind}
+        params["hide"] += [key for key in categories.codes if key.partition(".")[0] not in kinds]
+    wanted = SiteFilter.from_params(params, categories)
+    with _open(chosen.store, settings) as store:
+        sites, notice = store.read_sites(), store.meta("notice")
+    selected = select_sites(sites, wanted, categories)
+    if notice is None and selected["fictitious"].any():
+        notice = pipeline.DEMO_NOTICE
+    return _print_json(_feature_collection(selected, notice))
+
+
+def _datum(chosen: argparse.Namespace) -> int:
+    from geo.locate.datum import convert, parse_datum
+
+    source, target = parse_datum(chosen.source), parse_datum(chosen.target)
+    x, y = convert(chosen.x, chosen.y, source, target)
+    return _print_json({"x": x, "y": y, "datum": target, "from": source})
+
+
+def _backup(chosen: argparse.Namespace) -> int:
+    from geo.settings import load_settings
+
+    with _open(chosen.store, load_settings()) as store:
+        path = store.backup(chosen.out)
+    return _print_json({"backup": str(path)})
+
+
+def _open(url: str, settings: Settings) -> GeoPackageStore:
+    """Return the store of a URL as it is, or the installation's own, filled on its first start."""
+    from geo import pipeline
+    from geo.store import open_store
+
+    return open_store(url) if url else pipeline.prepare_store(settings)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "test": _test,
+    "setup": _setup,
+    "read": _read,
+    "locate": _locate,
+    "load": _load,
+    "sites": _sites,
+    "datum": _datum,
+    "backup": _backup,
+}
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def _print_json(value: object) -> int:
+    # Written out before the first byte is printed: an answer is whole or not there.
+    print(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, indent=1))
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON knows it: dates as text, what is not a number as null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _candidate(candidate: Candidate) -> dict[str, object]:
+    lon, lat = candidate.lon_lat or (None, None)
+    return {
+        "name": candidate.name,
+        "score": candidate.score,
+        "method": candidate.method,
+        "source": candidate.source,
+        "precision": candidate.precision,
+        "uncertainty_m": candidate.uncertainty_m,
+        "lon": lon,
+        "lat": lat,
+        "geometry": _geometry(candidate.geometry),
+        "reason": str(candidate.reason),
+        "note": candidate.note,
+    }
+
+
+def _feature_collection(sites: gpd.GeoDataFrame, notice: str | None) -> dict[str, object]:
+    """Return all sites as GeoJSON (RFC 7946); one that is not located has the geometry null."""
+    from geo.site import is_located
+
+    located = is_located(sites)
+    count = int(located.sum())
+    collection: dict[str, object] = {
+        "type": "FeatureCollection",
+        "counts": {"selected": len(sites), "located": count, "not_located": len(sites) - count},
+    }
+    if notice:
+        collection["notice"] = notice
+    table = sites.drop(columns="geometry")
+    table["as_of"] = [day.date() if day == day else None for day in sites["as_of"]]
+    shapes = [
+        shape if on_map else None for shape, on_map in zip(sites.geometry, located, strict=True)
+    ]
+    collection["features"] = list(_features(table.to_dict("records"), shapes))
+    return collection
+
+
+def _features(rows: Iterable[dict[str, Any]], shapes: Iterable[Any]) -> Iterable[dict[str, object]]:
+    for row, shape in zip(rows, shapes, strict=True):
+        yield {
+            "type": "Feature",
+            "id": row["site_id"],
+            "geometry": _geometry(shape),
+            "properties": row,
+        }
+
+
+def _geometry(shape: shapely.Geometry | None) -> object:
+    from shapely import to_geojson
+
+    return None if shape is None else json.loads(to_geojson(shape))
+
+
+# --- words on the command line --------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_BAD_INPUT, f"{self.prog}: {message}; see --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m geo",
+        description="Baita One Map without a browser (白塔一张图命令行). Answers are JSON.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, about: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+
+    run = command("run", "start the map in the browser; other words go to streamlit (启动地图)")
+    test = command("test", "run the tests; other words go to pytest (运行测试)")
+    for own in (run, test):
+        own.add_argument("rest", nargs=argparse.REMAINDER, metavar="...")
+    command("setup", "make the environment and find a browser, start nothing (只准备环境)")
+    _add_read(command("read", "show what a file says: records, claims, problems (读取文件)"))
+    _add_locate(command("locate", "show the places a name may mean (查找地名)"))
+    _add_load(command("load", "read files, locate their sites, keep them (读取、定位并入库)"))
+    _add_sites(command("sites", "show sites as GeoJSON (列出点位)"))
+    _add_datum(command("datum", "convert one coordinate (坐标转换)"))
+    _add_backup(command("backup", "copy the store while it is in use (备份)"))
+    return parser
+
+
+def _add_read(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE")
+
+
+def _add_locate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="+", metavar="NAME")
+    parser.add_argument("--city", default="", help="where to look; the district by default")
+    parser.add_argument(
+        "--kind", default="", help="kind of site: enterprise, project, parking (企业 ...)"
+    )
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--who", default="", help="whose name the changes carry")
+    _add_store(parser)
+
+
+def _add_sites(parser: argparse.ArgumentParser) -> None:
+    _add_store(parser)
+    several: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument(
+        "--kind", **several, metavar="KIND", help="keep this kind; may be given again"
+    )
+    parser.add_argument(
+        "--hide",
+        **several,
+        metavar="KIND.STATUS",
+        help="leave this category out; may be given again",
+    )
+    parser.add_argument(
+        "--q", **several, metavar="TEXT", help="words in the name, place, street or note"
+    )
+    parser.add_argument(
+        "--street", **several, metavar="NAME", help='keep this subdistrict; "-" is none stated'
+    )
+    parser.add_argument(
+        "--precision", **several, metavar="CLASS", help="keep this precision; may be given again"
+    )
+    parser.add_argument("--until", **several, metavar="DATE", help="as of this day, 2020-03-11")
+    parser.add_argument(
+        "--located", **several, choices=("yes", "no"), help="on the map, or in the tray"
+    )
+
+
+def _add_datum(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("x", type=float, metavar="X", help="longitude or easting")
+    parser.add_argument("y", type=float, metavar="Y", help="latitude or northing")
+    parser.add_argument("--from", dest="source", required=True, metavar="DATUM")
+    parser.add_argument("--to", dest="target", required=True, metavar="DATUM")
+
+
+def _add_backup(parser: argparse.ArgumentParser) -> None:
+    _add_store(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="PATH")
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store",
+        default="",
+        metavar="URL",
+        help="which store; the installation's own by default (BAITA_STORE)",
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,546 @@
+"""The only place where the stages meet: a file is read, its sites are located and stored, in one go.
+
+Nothing is dropped on the way. For every load, rows read = located + not located + problems, checked each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import shapely
+
+from geo import __version__
+from geo.category import Categories, load_categories
+from geo.errors import DatumError
+from geo.locate import (
+    Boundary,
+    Candidate,
+    Corrections,
+    Gazetteer,
+    GivenCoordinates,
+    Locator,
+    locate_sites,
+    read_gazetteer,
+)
+from geo.locate.datum import Datum, parse_coordinate, parse_datum, to_wgs84
+from geo.locate.given import TOLERANCE_M
+from geo.locate.names import home_names
+from geo.read import ReadReport, read_claims, read_source
+from geo.settings import DEMO_FILE, ROOT, Settings, load_settings
+from geo.site import MAPPED, Correction, RowProblem, SiteRecord, is_located
+from geo.store import GeoPackageStore, open_store
+
+DEMO_NOTICE = "演示数据（虚构）"
+"""What every page and picture made from invented sites says."""
+
+BULLETIN, DEMO = "bulletin", "demo"
+_DEMO_FILES = ("samples/demo_2020-03-11.csv", "samples/demo_2020-03-18.csv")
+_UNCERTAINTY_M = {
+    "rooftop": 15.0,
+    "poi": 50.0,
+    "intersection": 50.0,
+    "road": 100.0,
+    "community": 500.0,
+    "street": 1500.0,
+}
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What came of loading one file.
+
+    `rows` is always `located + not_located + len(problems)`, and the rows that became sites are always
+    `added + changed + unchanged + older`. Older are those that the store knows from a later date: they are
+    left as they are there. `ignored` names the columns that were not understood.
+    """
+
+    file: str
+    rows: int
+    located: int
+    not_located: int
+    problems: tuple[RowProblem, ...]
+    added: int
+    changed: int
+    unchanged: int
+    older: int = 0
+    claims: int = 0
+    ignored: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        sites = self.added + self.changed + self.unchanged + self.older
+        if self.rows != self.located + self.not_located + len(self.problems):
+            raise RuntimeError(f"rows do not add up: {self}")
+        if sites != self.located + self.not_located:
+            raise RuntimeError(f"stored sites do not add up: {self}")
+
+
+# --- loading --------------------------------------------------------------------------------------
+
+
+def load_file(
+    store: GeoPackageStore,
+    path: str | Path,
+    *,
+    who: str = "",
+    settings: Settings | None = None,
+    categories: Categories | None = None,
+    outline: shapely.Geometry | None = None,
+) -> LoadReport:
+    """Read a file, locate its sites, and keep them in the store; return the counts.
+
+    Reading a file again changes nothing, and never moves a site that a person has placed. A site that the store
+    knows from a later date stays as it is.
+
+    Parameters
+    ----------
+    store
+        Where to.
+    path
+        A file that `geo.read` knows.
+    who
+        The person, for the history; the settings' own name by default.
+    settings
+        From the environment by default.
+    categories
+        Kinds and statuses; those of the settings' data folder by default.
+    outline
+        The district, EPSG:4326; that of the settings' adcode by default.
+
+    Raises
+    ------
+    SiteMapError
+        If the file cannot be read or the store cannot be written. Then nothing has changed.
+    """
+    [report] = load_files(
+        store, [path], who=who, settings=settings, categories=categories, outline=outline
+    )
+    return report
+
+
+def load_files(
+    store: GeoPackageStore,
+    paths: Iterable[str | Path],
+    *,
+    who: str = "",
+    settings: Settings | None = None,
+    categories: Categories | None = None,
+    outline: shapely.Geometry | None = None,
+) -> list[LoadReport]:
+    """Load some files in order, see `load_file`; all are read before the first is stored."""
+    settings = settings or load_settings()
+    categories = categories or district_categories(settings)
+    files = [Path(path) for path in paths]
+    reads = [read_source(file, categories=categories) for file in files]
+    locators = make_locators(
+        store,
+        settings,
+        categories=categories,
+        outline=outline,
+        ahead=(record for read in reads for record in read.records),
+    )
+    who = who or settings.who
+    return [
+        _load(store, file.name, read, locators, who=who, categories=categories)
+        for file, read in zip(files, reads, strict=True)
+    ]
+
+
+def make_locators(
+    store: GeoPackageStore,
+    settings: Settings,
+    *,
+    categories: Categories | None = None,
+    outline: shapely.Geometry | None = None,
+    ahead: Iterable[SiteRecord] = (),
+) -> list[Locator]:
+    """Return the locators in the order they are asked: people, the source itself, the gazetteer.
+
+    `ahead` are records they will be asked for, see `geo.locate.GivenCoordinates`.
+    """
+    return [
+        Corrections(store.corrections()),
+        GivenCoordinates(outline or _outline(settings.adcode), ahead=ahead),
+        district_gazetteer(settings, categories=categories),
+    ]
+
+
+def district_categories(settings: Settings) -> Categories:
+    """Return the kinds and statuses of the settings' data folder."""
+    return load_categories(settings.data / "categories.toml")
+
+
+def district_gazetteer(settings: Settings, *, categories: Categories | None = None) -> Gazetteer:
+    """Return the gazetteer of the settings' data folder, for the settings' district."""
+    kinds = categories or district_categories(settings)
+    return Gazetteer(
+        read_gazetteer(settings.data / "gazetteer.csv"),
+        home=home_names(settings.adcode),
+        road_kinds=[kind.code for kind in kinds if kind.shape == "line"],
+    )
+
+
+def find_candidates(
+    name: str, *, city: str = "", kind: str = "", settings: Settings | None = None
+) -> list[Candidate]:
+    """Return the places a name may mean, best first; none if the city is another one.
+
+    Parameters
+    ----------
+    name
+        A name or an address.
+    city
+        Where to look; empty means the district.
+    kind
+        Word for the kind of site (parking, 停车 ...): roads are then suggested for a road only. Empty means any.
+    settings
+        From the environment by default.
+
+    Raises
+    ------
+    CategoryError
+        If the kind is not known.
+    """
+    settings = settings or load_settings()
+    categories = district_categories(settings)
+    gazetteer = district_gazetteer(settings, categories=categories)
+    code = categories.read_kind(kind) if kind else ""
+    return gazetteer.candidates(name, city=city, kind=code)
+
+
+def _outline(adcode: str) -> shapely.Geometry:
+    # The outline's package takes a moment to load, and not every caller needs it.
+    from geo.draw.basemaps import district_outline
+
+    return district_outline(adcode)
+
+
+def _load(
+    store: GeoPackageStore,
+    file: str,
+    read: ReadReport,
+    locators: Sequence[Locator],
+    *,
+    who: str,
+    categories: Categories,
+) -> LoadReport:
+    sites = locate_sites(read.records, locators)
+    newest = sites[~_is_older(sites, store.read_sites())]
+    saved = store.save_sites(newest, who=who, categories=categories)
+    if read.claims:
+        store.save_claims(read.claims)
+    located = int(is_located(sites).sum())
+    return LoadReport(
+        file=file,
+        rows=read.rows,
+        located=located,
+        not_located=len(sites) - located,
+        problems=tuple(read.problems),
+        added=saved.added,
+        changed=saved.changed,
+        unchanged=saved.unchanged,
+        older=len(sites) - len(newest),
+        claims=len(read.claims),
+        ignored=tuple(read.ignored),
+    )
+
+
+def _is_older(sites: gpd.GeoDataFrame, stored: gpd.GeoDataFrame) -> pd.Series:
+    """Return, for each site, whether the store knows it from a later date. No date is not older."""
+    known = stored.set_index("site_id")["as_of"].reindex(sites["site_id"])
+    return sites["as_of"] < known.to_numpy()
+
+
+# --- the first start ------------------------------------------------------------------------------
+
+
+def prepare_store(
+    settings: Settings, name: str = BULLETIN, *, progress: Progress | None = None
+) -> GeoPackageStore:
+    """Return an open store that holds what the project brings along.
+
+    Fills an empty store, and reads the project's files again after they changed. A store that somebody else has
+    filled is left alone.
+
+    Parameters
+    ----------
+    settings
+        Say where the store and the data are.
+    name
+        `bulletin`, the facts of March 2020, in the settings' store; or `demo`, invented sites of two weeks, in
+        `demo.gpkg` beside it with the meta value `notice`. The two never share a file.
+    progress
+        Called with what is being done and how far it is (0 to 1).
+
+    Raises
+    ------
+    SiteMapError
+        If the store cannot be opened or the project's own files cannot be read.
+    """
+    if name not in (BULLETIN, DEMO):
+        raise ValueError(f"{name} is not one of {BULLETIN}, {DEMO}")
+    tell = progress or (lambda what, part: None)
+    tell("打开数据库", 0.0)
+    store = open_store(settings.store if name == BULLETIN else _demo_path(settings))
+    try:
+        key, digest = f"filled_{name}", _digest(settings, name)
+        filled = store.meta(key)
+        if filled != digest and (filled is not None or store.read_sites().empty):
+            store.set_meta(key, "begun")  # so that a start that breaks off is finished by the next
+            _fill(store, settings, name, tell)
+            store.set_meta(key, digest)
+    except BaseException:
+        store.close()
+        raise
+    tell("完成", 1.0)
+    return store
+
+
+def _demo_path(settings: Settings) -> Path:
+    # gpkg:... and postgresql:... are no paths, C:\data\baita.gpkg is one.
+    is_path = ":" not in settings.store[2:]
+    folder = Path(settings.store).parent if is_path else ROOT / ".baita"
+    return folder / DEMO_FILE
+
+
+def _site_files(settings: Settings, name: str) -> list[Path]:
+    return [settings.data / file for file in (("sites.csv",) if name == BULLETIN else _DEMO_FILES)]
+
+
+def _digest(settings: Settings, name: str) -> str:
+    """Return a value that changes with anything the filling depends on."""
+    shared = [settings.data / file for file in ("categories.toml", "gazetteer.csv")]
+    own = [settings.data / "claims.csv"] if name == BULLETIN else []
+    digest = hashlib.sha256(f"{__version__} {settings.adcode}".encode())
+    for path in (*_site_files(settings, name), *own, *shared):
+        digest.update(path.read_bytes() if path.is_file() else b"")
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _fill(store: GeoPackageStore, settings: Settings, name: str, tell: Progress) -> None:
+    files = _site_files(settings, name)
+    if name == DEMO:
+        # Before the first site, so that no moment shows invented sites without saying so.
+        store.set_meta("notice", DEMO_NOTICE)
+    for number, file in enumerate(files):
+        tell(f"读取 {file.name}", 0.1 + 0.8 * number / len(files))
+        load_file(store, file, settings=settings)
+    if name == BULLETIN:
+        tell("读取 claims.csv", 0.9)
+        store.save_claims(read_claims(settings.data / "claims.csv"))
+
+
+# --- a person's word ------------------------------------------------------------------------------
+
+
+def place_site(
+    store: GeoPackageStore,
+    site_id: str,
+    x: float,
+    y: float,
+    datum: str,
+    *,
+    who: str,
+    precision: str = "poi",
+    uncertainty_m: float | None = None,
+    version: int | None = None,
+    outline: shapely.Geometry | None = None,
+) -> Correction:
+    """Put a site where a person says it is, and return the correction as kept.
+
+    Parameters
+    ----------
+    store
+        Where the site is kept.
+    site_id
+        The site.
+    x, y
+        Longitude and latitude in degrees, or easting and northing in metres.
+    datum
+        What the numbers are in; any word `geo.locate.datum` knows.
+    who
+        The person.
+    precision
+        How exactly: one of `geo.site.MAPPED`.
+    uncertainty_m
+        In metres; by default what is usual for the precision.
+    version
+        The version of the site the person has seen; None takes any.
+    outline
+        The district, EPSG:4326; that of the settings' adcode by default.
+
+    Raises
+    ------
+    DatumError
+        If the datum is not known, the numbers do not fit it, or the point is more than 3 km outside the district;
+        the text says which other reading would be inside. None of them is ever applied.
+    StoreError
+        If there is no such site; `StoreConflict` if somebody else changed it first.
+    ValueError
+        If the precision is not one that may be drawn.
+    """
+    if precision not in MAPPED:
+        raise ValueError(f"precision {precision} is not one of {', '.join(sorted(MAPPED))}")
+    district = Boundary(outline or _outline(load_settings().adcode))
+    point = _point_inside(x, y, parse_datum(datum), district)
+    usual = _UNCERTAINTY_M[precision]
+    return _keep(
+        store,
+        site_id,
+        point,
+        precision,
+        usual if uncertainty_m is None else uncertainty_m,
+        who=who,
+        raw=(x, y, parse_datum(datum)),
+        version=version,
+    )
+
+
+def undo_place(store: GeoPackageStore, who: str) -> Correction | None:
+    """Take the newest correction back and return it, or None if there is none."""
+    last = store.last_correction()
+    if last is not None:
+        store.undo_correction(last.correction_id, who=who)
+    return last
+
+
+def _point_inside(x: float, y: float, datum: str, district: Boundary) -> shapely.Point:
+    """Return the point in EPSG:4326, or raise `DatumError` with the readings that would be nearer."""
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise DatumError(f"{x}, {y} is not a coordinate: two plain numbers are needed")
+    try:
+        point = shapely.Point(to_wgs84(x, y, datum))
+    except DatumError as error:
+        raise DatumError(f"{error}{_better_readings(x, y, datum, district)}") from error
+    outside_m = district.metres_outside(point)
+    if outside_m <= TOLERANCE_M:
+        return point
+    raise DatumError(
+        f"{x}, {y} in {datum} is {outside_m / 1000:.1f} km outside the district"
+        f"{_better_readings(x, y, datum, district) or '; check the numbers and their datum'}"
+    )
+
+
+_DATUMS = (Datum.WGS84, Datum.GCJ02, Datum.BD09, "epsg:4550", "epsg:4529")
+
+
+def _better_readings(x: float, y: float, datum: str, district: Boundary) -> str:
+    """Say which other datums, or else which with the axes swapped, would put the numbers in the district."""
+    others = [other for other in _DATUMS if other != datum]
+    fitting = [f"{other}" for other in others if _fits(x, y, other, district)]
+    if not fitting:
+        swapped = [other for other in (datum, *others) if _fits(y, x, other, district)]
+        fitting = [f"{other} with the axes swapped ({y}, {x})" for other in swapped[:1]]
+    return f"; inside it would be read as {' or '.join(fitting)}" if fitting else ""
+
+
+def _fits(x: float, y: float, datum: str, district: Boundary) -> bool:
+    try:
+        return district.metres_outside(shapely.Point(to_wgs84(x, y, datum))) <= TOLERANCE_M
+    except DatumError:
+        return False
+
+
+def place_pasted(
+    store: GeoPackageStore,
+    site_id: str,
+    text: str,
+    datum: str,
+    *,
+    who: str,
+    outline: shapely.Geometry | None = None,
+) -> Correction:
+    """Put a site at a coordinate that a person pasted; see `place_site`.
+
+    Raises
+    ------
+    DatumError
+        If the text is not one coordinate, in addition to what `place_site` raises.
+    """
+    x, y = parse_coordinate(text)
+    return place_site(store, site_id, x, y, datum, who=who, outline=outline)
+
+
+def place_line(
+    store: GeoPackageStore,
+    site_id: str,
+    vertices: Sequence[tuple[float, float]],
+    *,
+    who: str,
+    uncertainty_m: float,
+    outline: shapely.Geometry | None = None,
+) -> Correction:
+    """Put a road where a person drew it, and return the correction as kept.
+
+    Parameters
+    ----------
+    store, site_id, who, outline
+        As for `place_site`.
+    vertices
+        Two or more (longitude, latitude) pairs in degrees, EPSG:4326, in order along the road.
+    uncertainty_m
+        How far off the drawn line may be, in metres.
+
+    Raises
+    ------
+    DatumError
+        If there are fewer than two different positions, or one is more than 3 km outside the district.
+    StoreError
+        If there is no such site.
+    """
+    if len(set(vertices)) < 2:
+        raise DatumError("a road needs two different positions or more")
+    district = Boundary(outline or _outline(load_settings().adcode))
+    for lon, lat in vertices:
+        _point_inside(lon, lat, Datum.WGS84, district)
+    line = shapely.LineString(vertices)
+    return _keep(store, site_id, line, "road", uncertainty_m, who=who)
+
+
+def landmarks(settings: Settings) -> list[tuple[str, float, float]]:
+    """Return name, longitude, latitude (EPSG:4326) of the places a map of the district is read by."""
+    places = read_gazetteer(settings.data / "gazetteer.csv")
+    return [
+        (place.name, place.geometry.x, place.geometry.y)
+        for place in places
+        if place.landmark and isinstance(place.geometry, shapely.Point)
+    ]
+
+
+def _keep(
+    store: GeoPackageStore,
+    site_id: str,
+    geometry: shapely.Geometry,
+    precision: str,
+    uncertainty_m: float,
+    *,
+    who: str,
+    raw: tuple[float, float, str] | None = None,
+    version: int | None = None,
+) -> Correction:
+    """Store a person's word on where a site is."""
+    site = store.site(site_id)
+    x, y, datum = raw or (None, None, "")
+    correction = Correction(
+        site_id=site_id,
+        kind=str(site["kind"]),
+        name=str(site["name"]),
+        geometry=geometry,
+        precision=str(precision),
+        uncertainty_m=uncertainty_m,
+        who=who,
+        at=datetime.now(UTC),
+        x=x,
+        y=y,
+        datum=datum,
+    )
+    number = store.add_correction(correction, version=version)
+    return replace(correction, correction_id=number)

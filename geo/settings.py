@@ -1,0 +1,89 @@
+"""What an administrator may set, as environment variables. Everything has a default that works offline."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from geo.category import LANGUAGES
+from geo.errors import SiteMapError
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO_FILE = "demo.gpkg"
+"""The demo set's own file, beside the store: what is invented never lies in one file with what is not."""
+
+
+class SettingsError(SiteMapError, ValueError):
+    """An environment variable that cannot be used; the text says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this installation is set up.
+
+    Parameters
+    ----------
+    store
+        Where sites are kept: a path that ends in `.gpkg`, or a `postgresql://` address (`BAITA_STORE`).
+    data
+        Folder with categories.toml, gazetteer.csv, sites.csv, claims.csv and samples/ (`BAITA_DATA`).
+    adcode
+        The district, six digits (`BAITA_ADCODE`).
+    who
+        Whose name changes carry (`BAITA_WHO`); the operating system's user by default.
+    language
+        Language of the first page, `zh` or `en` (`BAITA_LANGUAGE`).
+    """
+
+    store: str
+    data: Path
+    adcode: str
+    who: str
+    language: str
+
+
+def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings; a variable that is absent or empty means its default.
+
+    Parameters
+    ----------
+    env
+        Names to values, as `os.environ`.
+
+    Raises
+    ------
+    SettingsError
+        Names the first variable that cannot be used, and what it may be.
+    """
+    given = {name: value.strip() for name, value in env.items() if value.strip()}
+    data = Path(given.get("BAITA_DATA") or ROOT / "data").expanduser().resolve()
+    if not (data / "categories.toml").is_file():
+        raise SettingsError(f"BAITA_DATA={data} is not a folder with a categories.toml in it")
+    adcode = given.get("BAITA_ADCODE", "211002")
+    if not (len(adcode) == 6 and adcode.isascii() and adcode.isdigit()):
+        raise SettingsError(
+            f"BAITA_ADCODE={adcode} is not a district code of six digits like 211002"
+        )
+    language = given.get("BAITA_LANGUAGE", "zh")
+    if language not in LANGUAGES:
+        raise SettingsError(f"BAITA_LANGUAGE={language} is not one of {', '.join(LANGUAGES)}")
+    store = given.get("BAITA_STORE") or str(ROOT / ".baita" / "baita.gpkg")
+    if store.replace("\\", "/").rpartition("/")[2] == DEMO_FILE:
+        raise SettingsError(
+            f"BAITA_STORE: {DEMO_FILE} is kept for invented sites; take another name"
+        )
+    return Settings(store, data, adcode, given.get("BAITA_WHO") or _user(), language)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (
+        KeyError,
+        OSError,
+        ImportError,
+    ):  # no such user, as in some containers; no pwd module on Windows
+        return "unknown"

@@ -1,0 +1,436 @@
+import math
+import shutil
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+import shapely
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from geo.draw.basemaps import district_outline
+from geo.errors import DatumError, SourceError, StoreConflict, StoreError
+from geo.locate.datum import from_wgs84
+from geo.pipeline import (
+    DEMO_NOTICE,
+    LoadReport,
+    find_candidates,
+    landmarks,
+    load_file,
+    load_files,
+    place_line,
+    place_pasted,
+    place_site,
+    prepare_store,
+    undo_place,
+)
+from geo.settings import load_settings
+from geo.site import LOCATION, check_sites, is_located
+from geo.store import open_store
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+HEADER = "名称,类型,状态,日期,地点,经度,纬度,坐标系\n"
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return replace(load_settings({}), store=str(tmp_path / "baita.gpkg"), who="lin")
+
+
+@pytest.fixture
+def store(tmp_path):
+    with open_store(tmp_path / "own.gpkg") as opened:
+        yield opened
+
+
+@pytest.fixture
+def bulletin(settings):
+    with prepare_store(settings) as opened:
+        yield opened
+
+
+def _write(folder, rows, name="table.csv"):
+    path = folder / name
+    path.write_text(HEADER + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def _versions(store):
+    sites = store.read_sites()
+    return dict(zip(sites["site_id"], sites["version"], strict=True))
+
+
+def _site(store, site_id):
+    return store.site(site_id)
+
+
+# --- the counts add up ----------------------------------------------------------------------------
+
+
+def test_a_load_says_what_became_of_every_row(store, tmp_path, settings):
+    rows = [
+        "甲公司,企业,复工,2020-03-11,,123.17,41.26,wgs84",
+        "乙公司,企业,复工,2020-03-11,,,,",
+        "丙公司,企业,复公,2020-03-11,,,,",
+        "丁项目,项目,在建,2020-03-11,辽阳站,,,",
+        "戊公司,企业,未复工,2020-03-11,,116.4,39.9,wgs84",
+    ]
+    report = load_file(store, _write(tmp_path, rows), settings=settings)
+    assert (report.rows, report.located, report.not_located) == (5, 2, 2)
+    assert (report.added, report.changed, report.unchanged, report.older) == (4, 0, 0, 0)
+    [problem] = report.problems
+    assert "复公" in problem.message
+    reasons = store.read_sites().set_index("name")["reason"].to_dict()
+    assert reasons == {"甲公司": "", "乙公司": "no_coordinate", "丁项目": "", "戊公司": "outside"}
+
+
+_rows = st.lists(
+    st.tuples(
+        st.sampled_from(["甲", "乙", "辽阳站", "站前交通枢纽", "新华路", ""]),
+        st.sampled_from(["企业", "项目", "停车", "别的"]),
+        st.sampled_from(["", "复工", "在建", "怪词"]),
+        st.sampled_from(["", "2020-03-11", "2020-03-18", "昨天"]),
+        st.sampled_from(["", "白塔区", "北京市", "新华路526号"]),
+        st.sampled_from(
+            [",,", "123.17,41.26,wgs84", "41.26,123.17,wgs84", "116.4,39.9,gcj02", "1,,"]
+        ),
+    ).map(",".join),
+    max_size=12,
+)
+
+
+@given(_rows)
+@hypothesis_settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_row_is_ever_lost_and_loading_twice_changes_nothing(tmp_path_factory, settings, rows):
+    folder = tmp_path_factory.mktemp("law")
+    path = _write(folder, rows)
+    with open_store(folder / "law.gpkg") as store:
+        first = load_file(store, path, settings=settings)
+        assert first.rows == len(rows) == first.located + first.not_located + len(first.problems)
+        sites = check_sites(store.read_sites())
+        assert len(sites) == first.added == first.located + first.not_located
+        assert is_located(sites).sum() == first.located
+        version = store.data_version()
+        again = load_file(store, path, settings=settings)
+        assert (again.added, again.changed, again.unchanged) == (0, 0, first.added)
+        assert store.data_version() == version
+
+
+def test_a_count_that_does_not_add_up_is_a_bug_and_looks_like_one():
+    sums = {
+        "file": "a",
+        "located": 1,
+        "not_located": 1,
+        "problems": (),
+        "changed": 0,
+        "unchanged": 0,
+    }
+    LoadReport(rows=2, added=2, **sums)
+    with pytest.raises(RuntimeError, match="rows do not add up"):
+        LoadReport(rows=3, added=2, **sums)
+    with pytest.raises(RuntimeError, match="stored sites do not add up"):
+        LoadReport(rows=2, added=1, **sums)
+
+
+def test_of_several_files_none_is_stored_if_one_cannot_be_read(store, tmp_path, settings):
+    good = _write(tmp_path, ["甲公司,企业,复工,,,,,"])
+    with pytest.raises(SourceError):
+        load_files(store, [good, tmp_path / "absent.csv"], settings=settings)
+    assert store.read_sites().empty
+
+
+def test_the_history_carries_the_person_and_the_source(store, tmp_path, settings):
+    path = _write(tmp_path, ["甲公司,企业,复工,,,,,"])
+    load_file(store, path, who="wang", settings=settings)
+    [site_id] = store.read_sites()["site_id"]
+    [created] = store.history(site_id)
+    assert (created.who, "table.csv" in created.source) == ("wang", True)
+
+
+# --- dates ----------------------------------------------------------------------------------------
+
+
+def test_an_older_table_never_overwrites_a_newer_one(store, tmp_path, settings):
+    new = _write(tmp_path, ["甲公司,企业,复工,2020-03-18,,,,"], "new.csv")
+    old = _write(
+        tmp_path,
+        ["甲公司,企业,未复工,2020-03-11,,,,", "乙公司,企业,复工,2020-03-11,,,,"],
+        "old.csv",
+    )
+    load_file(store, new, settings=settings)
+    report = load_file(store, old, settings=settings)
+    assert (report.rows, report.added, report.changed, report.older) == (2, 1, 0, 1)
+    statuses = store.read_sites().set_index("name")["status"].to_dict()
+    assert statuses == {"甲公司": "resumed", "乙公司": "resumed"}
+
+
+def test_a_later_or_undated_table_is_taken(store, tmp_path, settings):
+    for day, status, expected in (
+        ("2020-03-11", "未复工", "stopped"),
+        ("2020-03-11", "拟复工", "partial"),
+        ("2020-03-18", "复工", "resumed"),
+        ("", "未复工", "stopped"),
+    ):
+        load_file(store, _write(tmp_path, [f"甲公司,企业,{status},{day},,,,"]), settings=settings)
+        assert store.read_sites()["status"].tolist() == [expected]
+
+
+# --- the bulletin and the demo --------------------------------------------------------------------
+
+
+def test_of_the_sixteen_sites_of_the_bulletin_only_one_road_is_drawn_and_as_a_sketch(bulletin):
+    sites = check_sites(bulletin.read_sites())
+    located = is_located(sites)
+    assert (len(sites), located.sum()) == (16, 1)
+    road = sites[located].iloc[0]
+    assert (road["name"], road["match_method"], road["precision"]) == (
+        "新华路",
+        "gazetteer sketch",
+        "road",
+    )
+    assert road.geometry.geom_type == "LineString"
+    tray = sites[~located]
+    assert tray.geometry.isna().all()
+    assert (tray["reason"] != "").all()
+    waiting = tray.set_index("name")["reason"]
+    assert waiting.pop("站前交通枢纽") == "to_confirm"
+    assert set(waiting) == {"no_coordinate"}
+    assert not sites["fictitious"].any()
+
+
+def test_the_first_start_brings_the_claims_and_no_notice(bulletin):
+    total = next(
+        claim for claim in bulletin.claims() if (claim.claim_id, claim.role) == ("S1", "total")
+    )
+    assert (total.value, total.metric) == (48, "重点企业")
+    assert bulletin.meta("notice") is None
+
+
+def test_the_second_start_reads_nothing_again(settings, monkeypatch):
+    prepare_store(settings).close()
+    monkeypatch.setattr("geo.pipeline.read_source", lambda *args, **more: pytest.fail("read again"))
+    with prepare_store(settings) as store:
+        assert len(store.read_sites()) == 16
+
+
+def test_a_changed_data_file_is_read_again_and_a_correction_survives_it(settings, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(DATA, data)
+    changed = replace(settings, data=data)
+    with prepare_store(changed) as store:
+        place_site(store, "prj-jianhang", 123.17, 41.26, "wgs84", who="lin")
+    sites = (data / "sites.csv").read_text(encoding="utf-8")
+    (data / "sites.csv").write_text(
+        sites.replace("建行大厦,opening", "建行大厦,open"), encoding="utf-8"
+    )
+    with prepare_store(changed) as store:
+        site = _site(store, "prj-jianhang")
+        assert (site["status"], site["match_method"]) == ("open", "correction")
+        assert site.geometry == shapely.Point(123.17, 41.26)
+
+
+def test_a_store_that_somebody_else_has_filled_is_left_alone(settings, tmp_path):
+    with open_store(settings.store) as store:
+        load_file(store, _write(tmp_path, ["甲公司,企业,复工,,,,,"]), settings=settings)
+    with prepare_store(settings) as store:
+        assert store.read_sites()["name"].tolist() == ["甲公司"]
+
+
+def test_a_first_start_that_broke_off_is_finished_by_the_next(settings, monkeypatch):
+    def _power_cut(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("geo.pipeline.read_claims", _power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_store(settings)
+    with prepare_store(settings) as store:
+        assert len(store.read_sites()) == 16
+        assert store.claims()
+
+
+def test_the_demo_has_its_own_file_a_notice_and_a_history(settings, tmp_path):
+    steps = []
+    with prepare_store(settings, "demo", progress=lambda what, part: steps.append(part)) as store:
+        sites = check_sites(store.read_sites())
+        assert sites["fictitious"].all()
+        assert store.meta("notice") == DEMO_NOTICE == "演示数据（虚构）"
+        assert len(sites) == 665
+        assert 0 < is_located(sites).sum() < len(sites)
+        fields = {change.field for change in store.history("demo-ent-002")}
+        assert {"created", "status"} <= fields
+        version = store.data_version()
+    assert steps == sorted(steps)
+    assert (steps[0], steps[-1]) == (0.0, 1.0)
+    assert (tmp_path / "demo.gpkg").exists()
+    assert not (tmp_path / "baita.gpkg").exists()
+    with prepare_store(settings, "demo") as store:
+        assert store.data_version() == version
+
+
+def test_the_demo_adds_up_and_its_first_week_comes_back_as_older(settings):
+    with prepare_store(settings, "demo") as store:
+        first, second = load_files(
+            store,
+            [DATA / "samples" / f"demo_2020-03-{day}.csv" for day in (11, 18)],
+            settings=settings,
+        )
+    assert (first.rows, first.older) == (665, 665)
+    assert (second.rows, second.unchanged) == (665, 665)
+    assert first.problems == second.problems == ()
+
+
+def test_there_is_no_third_set(settings):
+    with pytest.raises(ValueError, match="secret is not one of bulletin, demo"):
+        prepare_store(settings, "secret")
+
+
+# --- a person's word ------------------------------------------------------------------------------
+
+
+def test_a_placed_site_stays_when_its_source_is_read_again(bulletin, settings):
+    kept = place_site(
+        bulletin, "prj-zhanqian", 123.180867, 41.284277, "百度", who="lin", uncertainty_m=30
+    )
+    site = _site(bulletin, "prj-zhanqian")
+    assert [round(v, 5) for v in site.geometry.coords[0]] == [123.16843, 41.27646]
+    assert (site["raw_x"], site["raw_y"], site["raw_datum"]) == (123.180867, 41.284277, "bd09")
+    assert (site["precision"], site["uncertainty_m"], site["reason"]) == ("poi", 30, "")
+    assert kept == bulletin.last_correction()
+    for _ in range(2):
+        load_file(bulletin, DATA / "sites.csv", settings=settings)
+        again = _site(bulletin, "prj-zhanqian")
+        assert again[LOCATION].to_dict() == site[LOCATION].to_dict()
+    version = bulletin.data_version()
+    load_file(bulletin, DATA / "sites.csv", settings=settings)
+    assert bulletin.data_version() == version
+
+
+def test_a_correction_outranks_the_sources_own_coordinates_and_the_gazetteer(
+    store, tmp_path, settings
+):
+    path = _write(tmp_path, ["甲公司,企业,复工,,,123.16,41.25,wgs84", "辽阳站,项目,在建,,,,,"])
+    load_file(store, path, settings=settings)
+    for site_id in store.read_sites()["site_id"]:
+        place_site(store, site_id, 123.17, 41.26, "wgs84", who="lin")
+    load_file(store, path, settings=settings)
+    sites = store.read_sites()
+    assert sites.geometry.tolist() == [shapely.Point(123.17, 41.26)] * 2
+    assert set(sites["match_method"]) == {"correction"}
+
+
+def test_undo_brings_back_what_was_there_and_reading_again_agrees(bulletin, settings):
+    before = _site(bulletin, "road-xinhua")
+    place_site(bulletin, "road-xinhua", 123.17, 41.26, "wgs84", who="lin", precision="road")
+    assert _site(bulletin, "road-xinhua").geometry.geom_type == "Point"
+    undone = undo_place(bulletin, "wang")
+    assert undone.site_id == "road-xinhua"
+    for _ in range(2):
+        after = _site(bulletin, "road-xinhua")
+        assert after[[*LOCATION, "note"]].to_json(default_handler=str) == before[
+            [*LOCATION, "note"]
+        ].to_json(default_handler=str)
+        load_file(bulletin, DATA / "sites.csv", settings=settings)
+    assert undo_place(bulletin, "wang") is None
+
+
+def test_a_correction_holds_for_the_same_site_in_another_table(bulletin, tmp_path, settings):
+    place_site(bulletin, "prj-jianhang", 123.17, 41.26, "wgs84", who="lin")
+    load_file(bulletin, _write(tmp_path, ["白塔区建行大厦,项目,,,,,,"]), settings=settings)
+    sites = bulletin.read_sites()
+    twin = sites[sites["name"] == "白塔区建行大厦"].iloc[0]
+    assert (twin["match_method"], twin.geometry) == ("correction", shapely.Point(123.17, 41.26))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "datum", "message"),
+    [
+        (41.26, 123.17, "wgs84", r"wgs84 with the axes swapped \(123.17, 41.26\)"),
+        (116.4, 39.9, "wgs84", r"km outside the district; check the numbers"),
+        (*from_wgs84(123.17, 41.26, "epsg:4529"), "epsg:4550", "read as epsg:4529"),
+        (*from_wgs84(123.17, 41.26, "epsg:4550"), "wgs84", "read as epsg:4550"),
+        (123.17, 41.26, "mars2", "is not known"),
+        (math.nan, 41.26, "wgs84", "nan, 41.26 is not a coordinate"),
+    ],
+)
+def test_a_point_outside_is_refused_with_the_reading_that_would_fit(bulletin, x, y, datum, message):
+    version = bulletin.data_version()
+    with pytest.raises(DatumError, match=message):
+        place_site(bulletin, "prj-jianhang", x, y, datum, who="lin")
+    assert bulletin.data_version() == version
+
+
+def test_another_datum_is_named_when_it_alone_would_be_near_enough(bulletin):
+    outline = district_outline("211002")
+    north = next(p for p in shapely.get_coordinates(outline) if p[1] == shapely.bounds(outline)[3])
+    lon, lat = float(north[0]), float(north[1]) + 0.024  # 2.7 km north of the border
+    x, y = from_wgs84(lon, lat, "bd09")
+    with pytest.raises(DatumError, match=r"outside the district; inside .* bd09"):
+        place_site(bulletin, "prj-jianhang", x, y, "wgs84", who="lin")
+    place_site(bulletin, "prj-jianhang", x, y, "bd09", who="lin")
+
+
+def test_a_site_beside_the_border_may_be_placed(bulletin):
+    north = shapely.bounds(district_outline("211002"))[3]
+    spot = next(p for p in shapely.get_coordinates(district_outline("211002")) if p[1] == north)
+    place_site(bulletin, "prj-jianhang", spot[0], north + 0.02, "wgs84", who="lin")
+
+
+def test_a_site_that_is_not_there_or_changed_meanwhile_is_not_placed(bulletin):
+    with pytest.raises(StoreError, match="nowhere is not in the store"):
+        place_site(bulletin, "nowhere", 123.17, 41.26, "wgs84", who="lin")
+    place_site(bulletin, "prj-jianhang", 123.17, 41.26, "wgs84", who="lin", version=1)
+    with pytest.raises(StoreConflict):
+        place_site(bulletin, "prj-jianhang", 123.18, 41.26, "wgs84", who="wang", version=1)
+    with pytest.raises(ValueError, match="precision district"):
+        place_site(
+            bulletin, "prj-jianhang", 123.17, 41.26, "wgs84", who="lin", precision="district"
+        )
+
+
+def test_a_pasted_coordinate_is_read_and_kept_as_written(bulletin):
+    place_pasted(bulletin, "prj-jianhang", "41°16′45.86″N 123°9′42.13″E", "gps", who="lin")
+    site = _site(bulletin, "prj-jianhang")
+    assert (round(site["raw_x"], 5), round(site["raw_y"], 5)) == (123.16170, 41.27941)
+    assert site["raw_datum"] == "wgs84"
+    with pytest.raises(DatumError, match="without guessing"):
+        place_pasted(bulletin, "prj-jianhang", "near the station", "gps", who="lin")
+
+
+def test_a_drawn_road_is_kept_as_a_line_and_survives_its_source(bulletin, settings):
+    vertices = [(123.16, 41.25), (123.17, 41.26), (123.17, 41.27)]
+    place_line(bulletin, "road-wusheng", vertices, who="lin", uncertainty_m=25)
+    load_file(bulletin, DATA / "sites.csv", settings=settings)
+    site = _site(bulletin, "road-wusheng")
+    assert site.geometry == shapely.LineString(vertices)
+    assert (site["precision"], site["uncertainty_m"]) == ("road", 25)
+    assert undo_place(bulletin, "lin").site_id == "road-wusheng"
+    assert _site(bulletin, "road-wusheng").geometry is None
+
+
+def test_a_road_of_one_point_or_one_that_leaves_the_district_is_refused(bulletin):
+    for vertices in ([(123.17, 41.26)] * 2, [(123.17, 41.26), (123.17, 41.6)], []):
+        with pytest.raises(DatumError):
+            place_line(bulletin, "road-wusheng", vertices, who="lin", uncertainty_m=25)
+    assert bulletin.corrections() == []
+
+
+def test_the_landmarks_are_the_points_that_the_gazetteer_marks(settings):
+    names = {name for name, _, _ in landmarks(settings)}
+    assert names == {"辽阳站", "辽阳白塔"}
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def test_candidates_come_from_the_districts_gazetteer(settings):
+    assert find_candidates("新华路", kind="停车", settings=settings)[0].method == "gazetteer sketch"
+    assert find_candidates("大什街", city="辽源", settings=settings) == []
+
+
+def test_as_of_is_a_date_all_the_way(bulletin):
+    assert _site(bulletin, "road-xinhua")["as_of"].date() == date(2020, 3, 10)

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from geo.errors import SiteMapError
+from geo.settings import ROOT, load_settings
+
+
+def test_without_any_variable_everything_has_a_default_inside_the_project():
+    settings = load_settings({})
+    assert Path(settings.store) == ROOT / ".baita" / "baita.gpkg"
+    assert settings.data == ROOT / "data"
+    assert (settings.adcode, settings.language) == ("211002", "zh")
+    assert settings.who
+
+
+def test_an_empty_variable_counts_as_absent():
+    names = ("BAITA_STORE", "BAITA_DATA", "BAITA_ADCODE", "BAITA_WHO", "BAITA_LANGUAGE")
+    assert load_settings(dict.fromkeys(names, " ")) == load_settings({})
+
+
+def test_each_variable_is_taken():
+    env = {
+        "BAITA_STORE": "postgresql://db/baita",
+        "BAITA_DATA": str(ROOT / "data"),
+        "BAITA_ADCODE": "211003",
+        "BAITA_WHO": " 林 ",
+        "BAITA_LANGUAGE": "en",
+    }
+    settings = load_settings(env)
+    assert settings.store == "postgresql://db/baita"
+    assert (settings.adcode, settings.who, settings.language) == ("211003", "林", "en")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BAITA_ADCODE", "白塔区"),
+        ("BAITA_ADCODE", "21100"),
+        ("BAITA_ADCODE", "２１１００２"),
+        ("BAITA_DATA", "/no/such/folder"),
+        ("BAITA_LANGUAGE", "fr"),
+        ("BAITA_STORE", "/data/demo.gpkg"),
+        ("BAITA_STORE", "gpkg:demo/demo.gpkg"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_what_may_be_written(name, value):
+    with pytest.raises(SiteMapError, match=name):
+        load_settings({name: value})
+
+
+def test_a_computer_without_a_user_name_still_starts(monkeypatch):
+    def _no_user():
+        raise KeyError("uid")
+
+    monkeypatch.setattr("getpass.getuser", _no_user)
+    assert load_settings({}).who == "unknown"
