@@ -1,0 +1,62 @@
+"""Where the site table is kept: one door, `open_store`.
+
+The default store is one GeoPackage file (`geo.store.geopackage`): QGIS opens it as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from geo.errors import StoreError
+from geo.store.geopackage import GeoPackageStore, SaveReport
+
+__all__ = ["GeoPackageStore", "SaveReport", "open_store"]
+
+SUPPORTED = "give the path of a GeoPackage file (sites.gpkg) or gpkg:///path/to/sites.gpkg"
+# Two letters at least, so that C:\data\sites.gpkg is a path.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://|(gpkg):", re.IGNORECASE)
+
+
+def open_store(url: str | Path) -> GeoPackageStore:
+    """Return the store at a path or URL, made first if there is none.
+
+    Parameters
+    ----------
+    url
+        A path, or `gpkg:///absolute/path` (percent-encoded where needed), or `gpkg:relative/path`.
+        The file must be on a local disk: SQLite's write-ahead log does not work over a network share.
+
+    Raises
+    ------
+    StoreError
+        If the URL is of another scheme, or the file is not a store, is damaged, or was made by a
+        newer version of the app. The file is left as it is.
+    """
+    return GeoPackageStore(url if isinstance(url, Path) else _path(url))
+
+
+def _path(url: str) -> Path:
+    match = _SCHEME.match(url)
+    scheme = (match[1] or match[2]).lower() if match else ""
+    if not scheme:
+        text = url
+    elif scheme == "gpkg":
+        text = _gpkg_path(url)
+    elif scheme in ("postgresql", "postgres", "postgis"):
+        raise StoreError(f"a PostGIS store is not built in yet; {SUPPORTED}")
+    else:
+        raise StoreError(f"a store cannot be at {scheme}://; {SUPPORTED}")
+    if not text.strip() or "\0" in text:
+        raise StoreError(f"the store has no path; {SUPPORTED}")
+    return Path(text)
+
+
+def _gpkg_path(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.netloc or parts.query or parts.fragment:
+        raise StoreError(f"this gpkg: URL names more than a file; {SUPPORTED}")
+    path = unquote(parts.path)
+    drive = re.match(r"/[A-Za-z]:[/\\]", path)  # gpkg:///C:/data/sites.gpkg
+    return path[1:] if drive else path

@@ -1,0 +1,50 @@
+"""The figures sources state, in a small table of their own."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterable
+from datetime import date
+
+from geo.site import Claim, Source
+from geo.store._rows import SqlValue, check_text
+
+_TEXTS = "claim_id scope sector metric role unit claim_kind approx".split()
+_COLUMNS = (*_TEXTS, "value", "as_of", "source_file", "source_where", "source_quote")
+_REST = tuple(name for name in _COLUMNS if name not in ("claim_id", "role"))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM claims ORDER BY id"
+_UPSERT = (
+    f"INSERT INTO claims ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+    " ON CONFLICT (claim_id, role) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _REST)
+    + f" WHERE ({', '.join(f'claims.{name}' for name in _REST)})"
+    + f" IS NOT ({', '.join(f'excluded.{name}' for name in _REST)})"
+)
+
+
+def upsert(db: sqlite3.Connection, claims: Iterable[Claim]) -> None:
+    """Insert claims, or update those of the same `claim_id` and `role` that differ."""
+    db.executemany(_UPSERT, [_values(claim) for claim in claims])
+
+
+def read(db: sqlite3.Connection) -> list[Claim]:
+    """Return all claims in the order they first came."""
+    return [
+        Claim(
+            **dict(zip(_TEXTS, texts, strict=True)),
+            value=math.nan if value is None else value,
+            as_of=date.fromisoformat(as_of) if as_of else None,
+            source=Source(file, where, quote),
+        )
+        for *texts, value, as_of, file, where, quote in db.execute(_SELECT)
+    ]
+
+
+def _values(claim: Claim) -> list[SqlValue]:
+    source = claim.source
+    texts = [getattr(claim, name) for name in _TEXTS]
+    for text in (*texts, source.file, source.where, source.quote):
+        check_text(f"claim {claim.claim_id}".replace("\0", ""), text)
+    as_of = claim.as_of.isoformat()[:10] if claim.as_of else None
+    return [*texts, float(claim.value), as_of, source.file, source.where, source.quote]

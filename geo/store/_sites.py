@@ -1,0 +1,203 @@
+"""The site table's own statements: saved as a whole, changed cell by cell, with its history.
+
+Every function runs inside the caller's transaction. History rows go in before the rows they are about,
+which is how the triggers of `geo.store._schema` tell our writes from those of other programs.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from geo.errors import StoreConflict, StoreError
+from geo.site import COLUMNS, Change
+from geo.store._rows import (
+    SELECT,
+    Columns,
+    SqlValue,
+    changed_cells,
+    decode,
+    encode,
+    fetch_columns,
+    history_text,
+)
+from geo.store._schema import DATA_COLUMNS, INSERT_HISTORY, column_sql
+
+Row = dict[str, SqlValue]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveReport:
+    """How many sites a save added, changed and left as they were."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who changes something, on which source's word, and when: ISO, UTC, to the millisecond."""
+
+    who: str
+    source: str = ""
+    at: str = ""
+
+    def __post_init__(self) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        object.__setattr__(self, "at", self.at or now.replace("+00:00", "Z"))
+
+
+def read_ids(db: sqlite3.Connection, ids: Iterable[str]) -> gpd.GeoDataFrame:
+    """Return the stored rows of some sites, as a site table."""
+    query = (
+        f"SELECT {SELECT} FROM json_each(?) AS wanted JOIN sites AS s ON s.site_id = wanted.value"
+    )
+    return decode(fetch_columns(db.execute(query, (json.dumps(list(ids)),))))
+
+
+def save(db: sqlite3.Connection, sites: gpd.GeoDataFrame, author: Author) -> SaveReport:
+    """Insert new sites and update those that differ; see `GeoPackageStore.save_sites`."""
+    stored = read_ids(db, sites["site_id"])
+    where = pd.Index(stored["site_id"]).get_indexer(pd.Index(sites["site_id"]))
+    new = sites[where < 0].reset_index(drop=True)
+    given = sites[where >= 0].reset_index(drop=True)
+    stored = stored.iloc[where[where >= 0]].reset_index(drop=True)
+    _insert(db, new, author)
+    changed = _update_differing(db, stored, given, author)
+    return SaveReport(len(new), changed, len(given) - changed)
+
+
+def _insert(db: sqlite3.Connection, new: gpd.GeoDataFrame, author: Author) -> None:
+    if new.empty:
+        return
+    columns = encode(new)
+    columns["version"] = _first_versions(db, new)
+    about = ("site_id", "name", "version", "source_file", "source_where")
+    db.executemany(
+        INSERT_HISTORY,
+        (
+            (site_id, "created", "", name, author.who, author.at, version, _source(author, f, w))
+            for site_id, name, version, f, w in zip(*(columns[c] for c in about), strict=True)
+        ),
+    )
+    names = ", ".join(map(column_sql, COLUMNS))
+    marks = ", ".join("?" * len(COLUMNS))
+    rows = zip(*columns.values(), strict=True)
+    db.executemany(f"INSERT INTO sites ({names}) VALUES ({marks})", rows)
+
+
+def _first_versions(db: sqlite3.Connection, new: gpd.GeoDataFrame) -> list[SqlValue]:
+    """Return the versions as given; an id that was deleted (in QGIS) goes on from its last version."""
+    query = (
+        "SELECT h.site_id, max(h.version) FROM json_each(?) AS wanted"
+        " JOIN history AS h ON h.site_id = wanted.value GROUP BY h.site_id"
+    )
+    last = dict(db.execute(query, (json.dumps(new["site_id"].tolist()),)).fetchall())
+    pairs = zip(new["site_id"], new["version"].tolist(), strict=True)
+    return [max(version, last.get(site_id, 0) + 1) for site_id, version in pairs]
+
+
+def _update_differing(
+    db: sqlite3.Connection, stored: gpd.GeoDataFrame, given: gpd.GeoDataFrame, author: Author
+) -> int:
+    differs = changed_cells(stored, given)
+    rows = np.logical_or.reduce(list(differs.values()))
+    if not rows.any():
+        return 0
+    old, new = encode(stored[rows]), encode(given[rows])
+    new["version"] = [version + 1 for version in old["version"]]  # type: ignore[operator]
+    cells = {name: np.flatnonzero(mask[rows]).tolist() for name, mask in differs.items()}
+    db.executemany(INSERT_HISTORY, _history_rows(old, new, cells, author))
+    _update_rows(db, new, moved=differs["geometry"][rows])
+    return int(rows.sum())
+
+
+def _history_rows(
+    old: Columns,
+    new: Columns,
+    cells: dict[str, list[int]],
+    author: Author,
+) -> Iterator[tuple[SqlValue, ...]]:
+    for name, rows in cells.items():
+        for i in rows:
+            before, after = history_text(name, old[name][i]), history_text(name, new[name][i])
+            source = _source(author, new["source_file"][i], new["source_where"][i])
+            yield (
+                *(new["site_id"][i], name, before, after, author.who, author.at),
+                *(new["version"][i], source),
+            )
+
+
+def _update_rows(db: sqlite3.Connection, new: Columns, *, moved: np.ndarray) -> None:
+    # Setting the geometry makes the R-tree work: leave it out where the place is the same.
+    for move in (False, True):
+        names = [*DATA_COLUMNS, "version", *(["geometry"] if move else [])]
+        setters = ", ".join(f"{column_sql(name)} = ?" for name in names)
+        chosen = np.flatnonzero(moved == move).tolist()
+        rows = ([*(new[name][i] for name in names), new["site_id"][i]] for i in chosen)
+        db.executemany(f"UPDATE sites SET {setters} WHERE site_id = ?", rows)
+
+
+def _source(author: Author, file: SqlValue, where: SqlValue) -> str:
+    return author.source or " ".join(str(part) for part in (file, where) if part)
+
+
+def find(db: sqlite3.Connection, site_id: str) -> Row | None:
+    """Return one site's values, or None if there is no such site."""
+    row = db.execute(f"SELECT {SELECT} FROM sites AS s WHERE s.site_id = ?", (site_id,)).fetchone()
+    return None if row is None else dict(zip(COLUMNS, row, strict=True))
+
+
+def fetch(db: sqlite3.Connection, site_id: str, version: int | None = None) -> Row:
+    """Return one site's values, if it is still at a version (None: at any).
+
+    Raises
+    ------
+    StoreError
+        If there is no such site.
+    StoreConflict
+        If it is at another version.
+    """
+    row = find(db, site_id)
+    if row is None:
+        raise StoreError(f"{site_id} is not in the store: load the file it is in first")
+    found = row["version"]
+    if version is not None and found != version:
+        raise StoreConflict(site_id, expected=version, found=int(found))  # type: ignore[arg-type]
+    return row
+
+
+def change(db: sqlite3.Connection, row: Row, values: Mapping[str, SqlValue], author: Author) -> int:
+    """Set some cells of one site and return its version: a new one if any cell differs."""
+    differs = [name for name in COLUMNS if name in values and values[name] != row[name]]
+    found = int(row["version"])  # type: ignore[arg-type]
+    if not differs:
+        return found
+    rest = (author.who, author.at, found + 1, author.source)
+    texts = [(history_text(name, row[name]), history_text(name, values[name])) for name in differs]
+    rows = zip(differs, texts, strict=True)
+    db.executemany(INSERT_HISTORY, [(row["site_id"], name, *text, *rest) for name, text in rows])
+    setters = ", ".join(f"{column_sql(name)} = ?" for name in differs)
+    given = [*(values[name] for name in differs), found + 1, row["site_id"]]
+    db.execute(f"UPDATE sites SET {setters}, version = ? WHERE site_id = ?", given)
+    return found + 1
+
+
+def read_history(db: sqlite3.Connection, site_id: str) -> list[Change]:
+    """Return every change of one site, newest first."""
+    query = (
+        "SELECT site_id, field, old, new, who, at, version, source FROM history"
+        " WHERE site_id = ? ORDER BY id DESC"
+    )
+    return [
+        Change(name, field, old, new, who, datetime.fromisoformat(at), version, source)
+        for name, field, old, new, who, at, version, source in db.execute(query, (site_id,))
+    ]

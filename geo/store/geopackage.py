@@ -1,0 +1,450 @@
+"""The default store: one GeoPackage file, driven as the SQLite database it is.
+
+Written with a write-ahead log and a full sync at each commit: what a call has returned for is on the disk,
+and what it has not is not there at all. Any number of threads and processes of one machine may use the file
+at the same time, QGIS among them; an edit made there gets its history and version too (source `outside`).
+
+Do not open the file through pyogrio, fiona or GDAL in a process that has the store open: their own copy of
+SQLite drops this one's locks. In another process it is safe; `backup` gives a copy for anything else.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import geopandas as gpd
+import pandas as pd
+import shapely
+
+from geo.category import Categories, load_categories
+from geo.errors import SchemaError, StoreError
+from geo.site import (
+    COLUMNS,
+    LOCATION,
+    Change,
+    Claim,
+    Correction,
+    check_sites,
+    location_fields,
+    make_sites,
+)
+from geo.store import _claims, _corrections, _file, _schema, _sites
+from geo.store._connection import Connections, translated
+from geo.store._rows import (
+    SELECT,
+    SqlValue,
+    check_text,
+    decode,
+    encode_value,
+    fetch_columns,
+    refuse_unstorable,
+)
+from geo.store._sites import Author, SaveReport
+
+__all__ = ["GeoPackageStore", "SaveReport"]
+
+Bbox = tuple[float, float, float, float]
+_FIXED = ("site_id", "version")
+_IDENTITY = ("kind", "name")
+
+
+class GeoPackageStore:
+    """A site table with its history, corrections and claims, kept in one GeoPackage file.
+
+    Safe to share between threads. Every method raises `StoreError` if the file cannot be read or written;
+    a write that raises has changed nothing.
+
+    Parameters
+    ----------
+    path
+        The file, on a local disk; it and its folder are made if they are not there.
+
+    Raises
+    ------
+    StoreError
+        If the file is not a store, is damaged, or was made by a newer version of the app.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(os.path.abspath(path))
+        self._name = self._path.name
+        self._connections = Connections(self._path)
+        with translated(self._name):
+            if not self._path.exists():
+                _file.make(self._path)
+            found = _file.schema_version(self._path)
+        if found < _schema.SCHEMA_VERSION:
+            with self._connections.writing() as db:
+                _schema.migrate(db)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Calls that are running in other threads end first."""
+        self._connections.close()
+
+    # Reading
+
+    def data_version(self) -> str:
+        """Return a token that is another one after each committed write, of whatever program.
+
+        The same in every process; letters, digits and - only; about 10 µs.
+        """
+        with self._connections.reading() as db:
+            return _data_version(db)
+
+    def read_sites(self) -> gpd.GeoDataFrame:
+        """Return the site table in the order the sites first came."""
+        return self.read_snapshot()[1]
+
+    def read_snapshot(self) -> tuple[str, gpd.GeoDataFrame]:
+        """Return the data version and the site table of one and the same moment.
+
+        What is cached or sent out under a data version must come from here: between two calls another
+        program may write.
+        """
+        with self._connections.snapshot() as db:
+            version = _data_version(db)
+            values = fetch_columns(db.execute(f"{_ALL} ORDER BY s.fid"))
+        return version, decode(values)
+
+    def query_sites(
+        self, bbox: Bbox | None = None, kind: str | None = None, status: str | None = None
+    ) -> gpd.GeoDataFrame:
+        """Return the sites in a box, of a kind, with a status, in the order they first came.
+
+        Parameters
+        ----------
+        bbox
+            minx, miny, maxx, maxy in degrees, EPSG:4326. A shape that touches the box is in it; a site
+            without a shape is in none. None is everywhere.
+        kind, status
+            Codes as in `geo.category`; None is any.
+
+        Raises
+        ------
+        ValueError
+            If the box is not four numbers in that order.
+        """
+        if bbox is not None and not (
+            all(map(math.isfinite, bbox)) and bbox[0] <= bbox[2] and bbox[1] <= bbox[3]
+        ):
+            raise ValueError(f"bbox is {bbox}; give minx, miny, maxx, maxy")
+        query, given = _query(bbox, kind, status)
+        with self._connections.reading() as db:
+            sites = decode(fetch_columns(db.execute(query, given)))
+        if bbox is None:
+            return sites
+        # The R-tree keeps float32 boxes around the shapes: it finds a little too much.
+        window = shapely.envelope(shapely.LineString([bbox[:2], bbox[2:]]))
+        shapely.prepare(window)
+        inside = shapely.intersects(window, sites.geometry.to_numpy())
+        return sites[inside].reset_index(drop=True)
+
+    def site(self, site_id: str) -> pd.Series:
+        """Return one site as a row of the site table.
+
+        Raises
+        ------
+        StoreError
+            If there is no such site.
+        """
+        with self._connections.reading() as db:
+            row = _sites.fetch(db, site_id)
+        return decode({name: [value] for name, value in row.items()}).iloc[0]
+
+    def history(self, site_id: str) -> list[Change]:
+        """Return every change of a site, newest first; [] for a site that was never here.
+
+        A new site has one change, `created`, whose `new` is its name. A program other than this app
+        leaves `who` empty and the source `outside`, and shapes as the box around them.
+        """
+        with self._connections.reading() as db:
+            return _sites.read_history(db, site_id)
+
+    # Writing sites
+
+    def save_sites(
+        self,
+        sites: gpd.GeoDataFrame,
+        *,
+        who: str,
+        source: str = "",
+        categories: Categories | None = None,
+    ) -> SaveReport:
+        """Insert and update sites by `site_id` in one transaction; return how many of each.
+
+        A site equal to the stored one in all but `version` is left alone, so saving a table twice
+        changes nothing. A site that differs gets the next version (the table's own does not matter)
+        and one history row for each cell. Sites of the store that are not in the table stay.
+
+        Parameters
+        ----------
+        sites
+            Site table as defined in `geo.site`; any number of rows.
+        who
+            The person, for the history.
+        source
+            On whose word, for the history; a site's own source file and place by default.
+        categories
+            Kinds and statuses; the district's own file by default.
+
+        Raises
+        ------
+        SchemaError
+            If it is not a site table.
+        StoreError
+            If a text holds a NUL character (readers are to take it out) or a coordinate is infinite.
+        """
+        given = make_sites(check_sites(sites, categories))
+        refuse_unstorable(given)
+        author = _author(who, source)
+        with self._connections.writing() as db:
+            return _sites.save(db, given, author)
+
+    def update_site(
+        self,
+        site_id: str,
+        changes: Mapping[str, object],
+        *,
+        version: int,
+        who: str,
+        source: str = "",
+        categories: Categories | None = None,
+    ) -> int:
+        """Change some cells of one site and return its new version (the old one if all are equal).
+
+        Parameters
+        ----------
+        site_id
+            The site.
+        changes
+            New values by column; any column of the site table but `site_id` and `version`.
+        version
+            The version the writer has seen.
+        who, source, categories
+            As for `save_sites`.
+
+        Raises
+        ------
+        StoreConflict
+            If the site is at another version.
+        StoreError
+            If there is no such site or column.
+        SchemaError, CategoryError
+            If the site would not be one any more: an unknown status, a shape without a precision.
+        TypeError
+            If a value is not of its column's type.
+        """
+        for name in changes:
+            if name not in COLUMNS or name in _FIXED:
+                raise StoreError(f"{name} is not a column of a site that can be set")
+        values = {name: encode_value(name, value) for name, value in changes.items()}
+        author = _author(who, source)
+        with self._connections.writing() as db:
+            row = _sites.fetch(db, site_id, version)
+            _check_row(row | values, values, categories)
+            return _sites.change(db, row, values, author)
+
+    # Corrections
+
+    def add_correction(
+        self,
+        correction: Correction,
+        *,
+        version: int | None = None,
+        categories: Categories | None = None,
+    ) -> int:
+        """Keep a person's correction, put its site there, and return the correction's id.
+
+        Parameters
+        ----------
+        correction
+            Its `site_id` must be in the store; its `correction_id` does not matter.
+        version
+            The version of the site the person has seen; None takes any.
+        categories
+            As for `save_sites`.
+
+        Raises
+        ------
+        StoreConflict
+            If the site is at another version.
+        StoreError
+            If there is no such site.
+        SchemaError
+            If the correction has no place a site can have.
+        """
+        fields = location_fields(correction.as_match())
+        values = {name: encode_value(name, value) for name, value in fields.items()}
+        author = _author(correction.who, "correction")
+        with self._connections.writing() as db:
+            row = _sites.fetch(db, correction.site_id, version)
+            _check_row(row | values, values, categories)
+            number = _corrections.insert(db, correction, row)
+            _sites.change(db, row, values, author)
+            return number
+
+    def corrections(self) -> list[Correction]:
+        """Return the corrections that hold, newest first."""
+        with self._connections.reading() as db:
+            return _corrections.active(db)
+
+    def last_correction(self) -> Correction | None:
+        """Return the newest correction that holds, if there is one."""
+        with self._connections.reading() as db:
+            return next(iter(_corrections.active(db, limit=1)), None)
+
+    def undo_correction(self, correction_id: int, *, who: str) -> None:
+        """Take a correction back: its site is again where it was before, in every column of `LOCATION`.
+
+        Raises
+        ------
+        StoreError
+            If there is no such correction, it is undone already, or the same site was corrected again
+            since: that one is to be undone first.
+        """
+        author = _author(who, "undo correction")
+        with self._connections.writing() as db:
+            _corrections.undo(db, correction_id, author)
+
+    # Claims and meta
+
+    def save_claims(self, claims: list[Claim]) -> None:
+        """Insert claims, or replace those of the same `claim_id` and `role`."""
+        with self._connections.writing() as db:
+            _claims.upsert(db, claims)
+
+    def claims(self) -> list[Claim]:
+        """Return all claims in the order they first came."""
+        with self._connections.reading() as db:
+            return _claims.read(db)
+
+    def meta(self, key: str) -> str | None:
+        """Return a value kept under a key, if there is one."""
+        with self._connections.reading() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a value under a key; `ValueError` for a key that is the store's own."""
+        if key in _schema.RESERVED:
+            raise ValueError(f"{key} is set by the store itself")
+        check_text("the key", key)
+        check_text(f"the value of {key}", value)
+        with self._connections.writing() as db:
+            db.execute(
+                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key)"
+                " DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+                (key, value),
+            )
+
+    # Care
+
+    def backup(self, target: Path) -> Path:
+        """Write a copy of this moment to a new file, while others go on working, and return its path.
+
+        To bring a backup back: stop the app, remove the store's file together with its `-wal` and
+        `-shm`, and copy the backup there.
+
+        Raises
+        ------
+        StoreError
+            If the target exists or cannot be written; nothing of it is left behind then.
+        """
+        target = Path(os.path.abspath(target))
+        temporary = _file.temporary_beside(target)
+        with translated(target.name):
+            _file.make_folder(target)
+            _refuse_existing(target, target.exists())
+        try:
+            with self._connections.reading() as db:
+                db.execute("VACUUM INTO ?", (str(temporary),))
+            with translated(target.name):
+                _file.verify(temporary)
+                _refuse_existing(target, not _file.publish(temporary, target))
+        finally:
+            _file.remove(temporary)
+        return target
+
+    def check(self) -> list[str]:
+        """Return every fault of the file in plain words; [] when all is well.
+
+        Looks at SQLite's own structure, the R-tree against the shapes, the history against the
+        versions, and the rows against `geo.site.check_sites` (another program may write any row).
+        It reads the whole file.
+        """
+        try:
+            with self._connections.snapshot() as db:
+                faults = list(_file.structure_faults(db)) or list(_file.content_faults(db))
+                values = fetch_columns(db.execute(f"{_ALL} ORDER BY s.fid"))
+        except StoreError as error:
+            return [str(error)]
+        try:
+            check_sites(decode(values))
+        except SchemaError as error:
+            faults += error.faults
+        return faults
+
+
+_ALL = f"SELECT {SELECT} FROM sites AS s"
+_IN_BOX = " JOIN rtree_sites_geom AS r ON r.id = s.fid"
+_OVERLAPS = "r.maxx >= ? AND r.minx <= ? AND r.maxy >= ? AND r.miny <= ?"
+
+
+def _query(
+    bbox: Bbox | None, kind: str | None, status: str | None
+) -> tuple[str, list[float | str]]:
+    query, values, tests = _ALL, list[float | str](), list[str]()
+    if bbox is not None:
+        query += _IN_BOX
+        tests.append(_OVERLAPS)
+        # Float32 boxes hold their shapes, but for numbers as small as 1e-40, which become 0.
+        values += [bbox[0] - 1e-9, bbox[2] + 1e-9, bbox[1] - 1e-9, bbox[3] + 1e-9]
+    # The + keeps SQLite from walking the status index when a box says far more.
+    free = "+" if bbox is not None else ""
+    for column, code in (("kind", kind), ("status", status)):
+        if code is not None:
+            tests.append(f"{free}s.{column} = ?")
+            values.append(code)
+    where = f" WHERE {' AND '.join(tests)}" if tests else ""
+    return f"{query}{where} ORDER BY s.fid", values
+
+
+def _data_version(db: sqlite3.Connection) -> str:
+    row = db.execute("SELECT value FROM meta WHERE key = 'data_version'").fetchone()
+    return str(row[0])
+
+
+def _author(who: str, source: str) -> Author:
+    return Author(check_text("the name of the person", who), check_text("the source", source))
+
+
+def _check_row(
+    row: dict[str, SqlValue], changed: Mapping[str, SqlValue], categories: Categories | None
+) -> None:
+    """Refuse a row that would not be a site; the full check takes longer than the update itself."""
+    if changed.keys() & {*LOCATION, *_IDENTITY}:
+        check_sites(decode({name: [row[name]] for name in COLUMNS}), categories)
+    elif "status" in changed:
+        (categories or load_categories()).status(str(row["kind"]), str(row["status"]))
+
+
+def _refuse_existing(target: Path, exists: bool) -> None:
+    if exists:
+        raise StoreError(f"{target.name} is there already: choose another name")
