@@ -100,7 +100,11 @@ def _imported(file):
 
 
 def _is_ours(name, file):
-    folders = (file.parent, ROOT, ROOT / "tests")  # pytest puts tests/ on the path, for tests/strategies.py
+    folders = (
+        file.parent,
+        ROOT,
+        ROOT / "tests",
+    )  # pytest puts tests/ on the path, for tests/strategies.py
     return any((folder / name).exists() or (folder / f"{name}.py").exists() for folder in folders)
 
 

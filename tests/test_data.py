@@ -127,7 +127,9 @@ def test_every_claim_has_a_statement_and_a_date():
 
 
 def test_the_stated_parts_add_up_to_the_stated_totals():
-    value = {f"{claim.claim_id}-{claim.role}": claim.value for claim in read_claims(DATA / "claims.csv")}
+    value = {
+        f"{claim.claim_id}-{claim.role}": claim.value for claim in read_claims(DATA / "claims.csv")
+    }
     for role in ("total", "resumed"):
         assert value[f"S1-{role}"] == sum(value[f"S{n}-{role}"] for n in (2, 3, 4))
     assert round(100 * value["S4-resumed"] / value["S4-total"], 1) == value["S4-rate"]
