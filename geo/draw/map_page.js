@@ -50,6 +50,8 @@
       this.root.append(this.tip, this.messages, this.empty);
       for (const node of this.root.querySelectorAll('.detail,.dock,.placer,.messages,.buttons,.stage,.empty-state')) {
         L.DomEvent.disableClickPropagation(node);
+        // Leaflet looks for `node` above what was clicked, in vain when the click has removed that: a message, a row.
+        node.addEventListener('click', event => event.stopPropagation());
         L.DomEvent.disableScrollPropagation(node);
       }
       this.listen();

@@ -289,6 +289,7 @@
       this.site = { id: site.site_id, name: site.name };
       this.isLine = style.shape === 'line';
       this.vertices = [];
+      this.sent = false;
       this.line.setLatLngs([]).addTo(page.map);
       this.title.textContent = fill(page.text.placing, { name: site.name });
       this.hint.textContent = this.isLine ? page.text.draw_hint : page.text.click_hint;
@@ -335,10 +336,16 @@
       if (!this.error.textContent) this.send({ pasted: this.input.value, datum: this.datum.value });
     }
 
-    send(what) { this.page.post('place', { site_id: this.site.id, ...what }); }
+    /** Send it once: a double click is one place, so until the answer comes no second one leaves. */
+    send(what) {
+      if (this.sent) return;
+      this.sent = true;
+      this.page.post('place', { site_id: this.site.id, ...what });
+    }
 
     /** The server's answer: done, or what to change. */
     answer(reply) {
+      this.sent = false;
       if (!this.active) return;
       if (reply.ok) this.stop(); else this.error.textContent = reply.message;
     }

@@ -19,7 +19,7 @@ from geo.errors import SiteMapError, StoreConflict
 from geo.pipeline import place_line, place_pasted, place_site, undo_place
 from geo.site import Precision
 from geo.store import GeoPackageStore
-from geo.ui.address import current_dataset, current_filter, current_language, write_filter
+from geo.ui.address import current_dataset, current_language, shown_filter, write_filter
 from geo.ui.library import DATASETS, get_library
 from geo.ui.text import choose_language, load_text
 from geo.view import SiteFilter
@@ -43,10 +43,20 @@ def act_on_map() -> None:
 
 
 def _act(key: str) -> None:
-    asked = st.session_state[key].get("act")
-    handler = _HANDLERS.get(str(asked.get("type"))) if isinstance(asked, Mapping) else None
-    if handler is not None:
-        handler(asked)
+    """Carry out what was asked since last time: a message repeats those before it, see `ask` in panel.js."""
+    state, last = st.session_state, f"{key}_turn"
+    for asked in new_actions(state[key].get("act"), state.get(last, 0)):
+        state[last] = asked["turn"]
+        handler = _HANDLERS.get(str(asked.get("type")))
+        if handler is not None:
+            handler(asked)
+
+
+def new_actions(given: object, last: float) -> list[Action]:
+    """Return the actions of a message that come after the turn carried out last, in order."""
+    asked = given if isinstance(given, list) else []
+    numbered = [a for a in asked if isinstance(a, Mapping) and isinstance(a.get("turn"), int)]
+    return sorted((a for a in numbered if a["turn"] > last), key=lambda a: a["turn"])
 
 
 # ---- widgets ----------------------------------------------------------------------------------------------------
@@ -54,7 +64,7 @@ def _act(key: str) -> None:
 
 def refilter() -> None:
     """Put what the filter's widgets say into the address."""
-    chosen, _ = current_filter(get_library().categories)
+    chosen = shown_filter(get_library().categories)
     state, until = st.session_state, st.session_state["until"]
     write_filter(
         replace(
@@ -114,7 +124,7 @@ def _named(asked: Action, categories: Categories) -> frozenset[str]:
 
 def _switch(asked: Action) -> None:
     categories = get_library().categories
-    chosen, _ = current_filter(categories)
+    chosen = shown_filter(categories)
     write_filter(replace(chosen, hidden=next_hidden(chosen.hidden, asked, categories)))
 
 

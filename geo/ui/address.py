@@ -48,8 +48,18 @@ def current_filter(categories: Categories) -> tuple[SiteFilter, list[str]]:
     return read_filter(params, categories)
 
 
+def shown_filter(categories: Categories) -> SiteFilter:
+    """Return the filter this session shows now: what a click changes.
+
+    Not the address's: that is the browser's, which at a quick click has not heard yet of the click before.
+    """
+    shown = st.session_state.get("shown_filter")
+    return shown if isinstance(shown, SiteFilter) else current_filter(categories)[0]
+
+
 def write_filter(chosen: SiteFilter) -> None:
     """Put a filter into the address; what does not change is not sent."""
+    st.session_state["shown_filter"] = chosen
     wanted = chosen.to_params()
     for name in FILTER_NAMES:
         if name not in wanted and name in st.query_params:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from geo.store import GeoPackageStore
 
 DATASETS = ("bulletin", "demo")
+KEPT_SUMMARIES = 256  # filters of one version whose counts are remembered
 KEPT_VERSIONS = 3  # so that a page that was just overtaken can finish what it is fetching
 
 
@@ -77,8 +78,30 @@ class Snapshot:
         """Return the rows in the order of a column, gzip; `KeyError` if it cannot be sorted by."""
         return compress(sort_order(self.sites, column, self.categories))
 
+    def counts(self, chosen: SiteFilter) -> list[list[int]]:
+        """Return, for each category's code, how many sites the rest of a filter keeps and how many are on the map."""
+        return self._summary(chosen)[0]
+
     def latest(self, chosen: SiteFilter) -> str:
         """Return the newest date among the sites that a filter keeps, as ISO text, or ""."""
+        return self._summary(chosen)[1]
+
+    @cached_property
+    def _summaries(self) -> dict[SiteFilter, tuple[list[list[int]], str]]:
+        return {}
+
+    def _summary(self, chosen: SiteFilter) -> tuple[list[list[int]], str]:
+        """Return counts and newest date, remembered: a click on a chip changes neither, whoever clicks."""
+        besides, known = chosen.without_categories(), self._summaries
+        found = known.get(besides)
+        if found is None:
+            counts = self.index.count_by_status(besides)[["total", "located"]].to_numpy().tolist()
+            if len(known) >= KEPT_SUMMARIES:
+                known.clear()
+            found = known[besides] = (counts, self._latest(besides))
+        return found
+
+    def _latest(self, chosen: SiteFilter) -> str:
         dates = self.sites["as_of"].to_numpy()
         if chosen.until is not None:
             dates = dates[dates <= np.datetime64(chosen.until)]
@@ -133,9 +156,11 @@ class Library:
     def _read(self, dataset: str) -> Snapshot:
         with self._locks[dataset]:
             store = self.store(dataset)
+            # Whoever waited for the lock finds what the one before has read.
+            found = self._snapshots.get((dataset, store.data_version()))
+            if found:
+                return found
             version, sites = store.read_snapshot()
-            if (dataset, version) in self._snapshots:
-                return self._snapshots[dataset, version]
             claims = tuple(store.claims())
             snapshot = Snapshot(dataset, version, sites, claims, self.categories)
             self._snapshots[dataset, version] = snapshot

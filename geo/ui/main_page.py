@@ -28,13 +28,9 @@ from geo.ui.routes import asset_url
 from geo.ui.text import choose_language, load_text
 from geo.view import NO_STREET, SiteFilter
 
-# The script proper is fetched once and kept by the browser; Streamlit would send it again with every click.
-LOADER = """
-let part;
-export default component => {
-  part = part || import(new URL("%s", document.baseURI).href);
-  part.then(module => module.default(component));
-};
+# The script proper is fetched once and kept by the browser; Streamlit sends this text again with every click.
+LOADER = """let part
+export default c => (part ??= import(new URL("%s", document.baseURI))).then(p => p.default(c))
 """
 
 panel = st.components.v2.component(
@@ -100,20 +96,21 @@ def _figures(snapshot: Snapshot, text: dict[str, Any]) -> None:
 
 @st.fragment
 def _map_section(dataset: str, language: str) -> None:
-    """The filters and the map they act on: all that runs again at a click."""
+    """The filters and the map they act on: all that runs again when a widget changes."""
     snapshot, text = get_library().snapshot(dataset), load_text(language)
     side, main_part = st.columns([1, 4.2], gap=None)
     with side, st.container(key="baita_side"):
-        chosen = _filters(snapshot, text)
+        _filters(snapshot, text, language)
     with main_part:
-        _map(snapshot, chosen, text, language)
+        _map(text, language)
     if st.session_state.pop("rerun_app", False):
         st.rerun(scope="app")
 
 
-def _filters(snapshot: Snapshot, text: dict[str, Any]) -> SiteFilter:
+def _filters(snapshot: Snapshot, text: dict[str, Any], language: str) -> None:
     words = text["page"]
     chosen, bad = current_filter(snapshot.categories)
+    st.session_state["shown_filter"] = chosen
     if bad:
         st.warning(words["bad_link"].format(reason=", ".join(bad)))
     follow("q", chosen.text)
@@ -122,17 +119,16 @@ def _filters(snapshot: Snapshot, text: dict[str, Any]) -> SiteFilter:
         key="q",
         type="search",
         live="250ms",
-        max_chars=100,
+        max_chars=200,
         placeholder=f"{words['search']} ({words['search_hint']})",
         label_visibility="collapsed",
         on_change=refilter,
     )
-    _chips(snapshot, chosen, text)
+    _chips(snapshot.dataset, language)
     with st.expander(
         words["filters"], expanded=bool(chosen.streets or chosen.precisions or chosen.until)
     ):
         _more_filters(snapshot, chosen, text)
-    return chosen
 
 
 def _more_filters(snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any]) -> None:
@@ -169,29 +165,35 @@ def _more_filters(snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any]) 
     )
 
 
-def _chips(snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any]) -> None:
-    counts = snapshot.index.count_by_status(chosen)
-    codes = snapshot.categories.codes
+@st.fragment
+def _chips(dataset: str, language: str) -> None:
+    """The chips, and with them what the map is to show: all that runs again at a click on one.
+
+    Streamlit sends every element of a fragment anew, so nothing else is in this one; it passes the map's state to
+    the map's frame, which is outside.
+    """
+    snapshot, text = get_library().snapshot(dataset), load_text(language)
+    chosen, _ = current_filter(snapshot.categories)
     data = {
         "part": "chips",
-        "hidden": sorted(codes[key] for key in chosen.hidden),
-        "counts": counts[["total", "located"]].to_numpy().tolist(),
-        "words": {"language": text["map"]["name"], **text["chips"]},
+        "counts": snapshot.counts(chosen),
+        "state": _map_state(snapshot, chosen, text, language),
     }
     panel(key="chips", data=data, on_act_change=act_on_chips)
 
 
-def _map(snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any], language: str) -> None:
+def _map_state(
+    snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any], language: str
+) -> dict[str, Any]:
     home = district(get_library().settings.adcode).name
-    title = title_of(chosen, snapshot.categories, text, language=language, district=home)
     words, latest = text["title"], snapshot.latest(chosen)
-    state = {
+    return {
         "dataset": snapshot.dataset,
         "data": f"../data/{snapshot.dataset}/{snapshot.version}/",
         "site": f"../site/{snapshot.dataset}/",
         "hidden": sorted(snapshot.categories.codes[key] for key in chosen.hidden),
         "selection": "" if chosen.only_categories else chosen.without_categories().to_query(),
-        "title": title,
+        "title": title_of(chosen, snapshot.categories, text, language=language, district=home),
         "subtitle": subtitle_of(chosen, snapshot.categories, text, language=language),
         "asOf": words["as_of"].format(date=latest) if latest else "",
         "source": words["source"].format(source=words["and"].join(snapshot.sources[:3])),
@@ -199,11 +201,14 @@ def _map(snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any], language:
         "editable": True,
         "welcome": snapshot.dataset == "bulletin",
     }
+
+
+def _map(text: dict[str, Any], language: str) -> None:
     data = {
         "part": "map",
         "src": f"baita/map/{language}",
         "title": text["page"]["title"],
-        "state": state,
+        "chips": {"language": language, **text["chips"]},
         "answer": st.session_state.get("answer"),
     }
     panel(key="map", data=data, on_act_change=act_on_map)

@@ -4,13 +4,23 @@
  * what to show. The view and the chosen site live in the address after '#', so panning never asks the server.
  */
 
-const MAP = { frame: null, ready: null, state: null, view: null, act: null };
+const MAP = { frame: null, ready: false, start: null, view: null, act: null, words: null, chips: null };
 const HASH = /^#(\d+(?:\.\d+)?)\/(-?\d+(?:\.\d+)?)\/(-?\d+(?:\.\d+)?)(?:\/(.+))?$/;
 
 export default function (component) {
   const { data, parentElement } = component;
   addStyle(data.style);
   ({ map: showMap, chips: showChips, figures: showFigures })[data.part](component, data, parentElement);
+}
+
+const ASKED = {}, REPEAT_MS = 5000;
+
+/** Ask something of the server. Of clicks that reach it while it is busy it hands on only the last, so each repeats
+ * those shortly before it; by `turn` the server does nothing twice. */
+function ask(component, what) {
+  const before = ASKED[component.data.part] || [], turn = Math.max(Date.now(), before.length ? before[before.length - 1].turn + 1 : 0);
+  const asked = ASKED[component.data.part] = [...before.filter(one => one.turn > turn - REPEAT_MS), { ...what, turn }].slice(-8);
+  component.setTriggerValue('act', asked);
 }
 
 function addStyle(href) {
@@ -21,29 +31,26 @@ function addStyle(href) {
 // ---- the map's frame ------------------------------------------------------------------------------------------
 
 function showMap(component, data, host) {
-  MAP.act = what => component.setTriggerValue('act', { ...what, turn: Date.now() });
-  MAP.state = data.state;
+  MAP.act = what => ask(component, what);
+  MAP.words = data.chips;
   if (!MAP.frame || !host.contains(MAP.frame) || MAP.frame.dataset.src !== data.src) {
     MAP.frame = Object.assign(document.createElement('iframe'), { className: 'baita-map', title: data.title, src: data.src, allow: 'fullscreen; clipboard-write' });
     MAP.frame.dataset.src = data.src;
     MAP.ready = false;
-    MAP.state = { ...data.state, view: readHash() };
+    MAP.start = readHash() || MAP.view; // the address is without it while Streamlit writes there the language
     host.replaceChildren(MAP.frame);
-  } else if (MAP.ready) {
-    MAP.send({ type: 'baita:state', ...MAP.state });
   }
   if (data.answer && data.answer.turn !== MAP.answered) {
     MAP.answered = data.answer.turn;
     MAP.send({ type: 'baita:answer', ...data.answer });
   }
-  setTimeout(keepHash, 60); // Streamlit writes the address anew when a filter changes, without what follows '#'
 }
 
 MAP.send = message => { if (MAP.frame) MAP.frame.contentWindow.postMessage(message, location.origin); };
 
 function readHash() {
   const found = HASH.exec(location.hash);
-  if (!found) return null;
+  if (!found || Math.abs(found[2]) > 85 || Math.abs(found[3]) > 180) return null;
   let site = '';
   try { site = decodeURIComponent(found[4] || ''); } catch { /* a mangled link still has its view */ }
   return { zoom: Number(found[1]), lat: Number(found[2]), lon: Number(found[3]), site };
@@ -60,8 +67,7 @@ const FROM_MAP = {
   ready(message) {
     if (message.loads > 0) return;
     MAP.ready = true;
-    MAP.send({ type: 'baita:state', ...MAP.state });
-    MAP.waiting.splice(0).forEach(run => run());
+    if (MAP.chips) tell(MAP.chips, MAP.start);
   },
   view(message) { MAP.view = message; keepHash(); },
   place(message) { MAP.act({ ...message, type: 'place' }); },
@@ -69,10 +75,6 @@ const FROM_MAP = {
   open(message) { MAP.act({ type: 'open', dataset: message.dataset }); },
   key(message) { pressed(message.key); },
 };
-MAP.waiting = [];
-
-/** Run now if the map's page is there (its symbols are ours too), else as soon as it is. */
-function whenReady(run) { if (MAP.ready) run(); else MAP.waiting.push(run); }
 
 window.addEventListener('message', event => {
   if (event.origin !== location.origin || !MAP.frame || event.source !== MAP.frame.contentWindow || !event.data) return;
@@ -111,13 +113,21 @@ document.addEventListener('keydown', event => {
 const DOUBLE_MS = 350;
 
 function showChips(component, data, host) {
-  host.act = what => component.setTriggerValue('act', { ...what, turn: Date.now() });
+  host.act = what => ask(component, what);
   host.chips = data;
-  whenReady(() => paintChips(host));
+  MAP.chips = host;
+  if (MAP.ready) tell(host); // else the frame asks as soon as it is there
+}
+
+/** Tell the map's page what to show, and the first time where; show the same on the chips, whose symbols are its. */
+function tell(host, view = null) {
+  MAP.send({ type: 'baita:state', ...host.chips.state, view });
+  paintChips(host);
+  setTimeout(keepHash, 60); // Streamlit writes the address anew when a filter changes, without what follows '#'
 }
 
 function paintChips(host) {
-  const { hidden, counts, words } = host.chips, page = MAP.frame.contentWindow.baita, off = new Set(hidden);
+  const { counts, state } = host.chips, { words } = MAP, page = MAP.frame.contentWindow.baita, off = new Set(state.hidden);
   if (host.language !== words.language) { host.language = words.language; host.querySelector('.baita-chips')?.remove(); }
   let box = host.querySelector('.baita-chips');
   if (!box) { box = buildChips(host, page, words); host.append(box); }
@@ -144,13 +154,13 @@ function buildChips(host, page, words) {
     const codes = kind.statuses.map(status => status.code), head = make('button', 'kind', make('span', '', kind.label), make('b', ''));
     head.dataset.codes = codes.join(',');
     head.title = kind.question;
-    clickable(head, words, () => host.act({ type: 'toggle_kind', kind: kind.code }), () => host.act({ type: 'solo_kind', kind: kind.code }));
+    clickable(head, words, host, codes, { type: 'toggle_kind', kind: kind.code }, { type: 'solo_kind', kind: kind.code });
     const group = make('div', 'group', head);
     for (const status of kind.statuses) {
       const chip = make('button', 'chip', page.symbol(status), make('span', '', status.label), make('b', ''));
       chip.dataset.code = status.code;
       chip.dataset.key = status.key;
-      clickable(chip, words, () => host.act({ type: 'toggle', key: status.key }), () => host.act({ type: 'solo', key: status.key }));
+      clickable(chip, words, host, [status.code], { type: 'toggle', key: status.key }, { type: 'solo', key: status.key });
       group.append(chip);
     }
     box.append(group);
@@ -161,15 +171,21 @@ function buildChips(host, page, words) {
   return box;
 }
 
-/** One click switches at once. A second one soon after means "only this", whatever the first one did. */
-function clickable(node, words, once, twice) {
-  let last = 0;
+/** One click switches at once. A second one soon after means "only this" whatever the first one did, or "all" again
+ * where only this was shown before. */
+function clickable(node, words, host, codes, once, twice) {
+  let last = 0, alone = false;
   node.title = node.title ? `${node.title} ${words.solo}` : words.solo;
   node.addEventListener('click', event => {
     const now = event.timeStamp, again = now - last < DOUBLE_MS;
     last = again ? 0 : now;
-    if (again) twice(); else once();
+    if (!again) alone = isAlone(host.chips, codes);
+    host.act(!again ? once : alone ? { type: 'all' } : twice);
   });
+}
+
+function isAlone({ counts, state }, codes) {
+  return state.hidden.length === counts.length - codes.length && !codes.some(code => state.hidden.includes(code));
 }
 
 // ---- key figures ----------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from geo.draw.page import content_policy, draw_map
 from geo.draw.site_layer import attribute_rows, compress
 from geo.errors import FilterError, SiteMapError
 from geo.pipeline import landmarks
-from geo.ui.library import Library, Snapshot, get_library
+from geo.ui.library import DATASETS, Library, Snapshot, get_library
 from geo.ui.text import load_text
 from geo.view import SiteFilter, category_codes
 
@@ -174,7 +174,10 @@ def _compressed_text(text: str) -> bytes:
 
 
 def _snapshot(request: Request) -> Snapshot:
-    found = get_library().at(request.path_params["dataset"], request.path_params["version"])
+    dataset, version = request.path_params["dataset"], request.path_params["version"]
+    if dataset not in DATASETS:
+        raise KeyError(dataset)
+    found = get_library().at(dataset, version)
     if found is None:
         raise _Gone
     return found
