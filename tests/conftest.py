@@ -1,12 +1,18 @@
-"""Shared by all tests: where the browser is, and that browser tests never run side by side."""
+"""Shared by all tests: where the browser is, and that browser tests never run side by side, filled stores."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from geo import bootstrap
+from geo.pipeline import prepare_store
+from geo.settings import load_settings
+from geo.ui.library import DATASETS, Library, get_library
 
 # How long one example takes says how busy the machine is, not whether the law holds.
 settings.register_profile("laws", deadline=None)
@@ -28,3 +34,44 @@ def chromium_path() -> Path:
         tell = pytest.fail if os.environ.get("CI") else pytest.skip
         tell("no Chromium, Chrome or Edge; run `python3 -m geo setup`")
     return found
+
+
+@pytest.fixture(scope="session")
+def filled_stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both sets as the first start makes them, closed; copy it before you open it."""
+    folder = tmp_path_factory.mktemp("filled")
+    installation = replace(load_settings({}), store=str(folder / "baita.gpkg"), who="lin")
+    for name in DATASETS:
+        prepare_store(installation, name).close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared_library(
+    filled_stores: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Library]:
+    """The app's one library on a copy of the filled stores, for tests that only read."""
+    yield from _library(filled_stores, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture
+def own_library(filled_stores: Path, tmp_path: Path) -> Iterator[Library]:
+    """The app's one library on a copy of the filled stores, for one test that writes."""
+    yield from _library(filled_stores, tmp_path)
+
+
+def _library(filled: Path, folder: Path) -> Iterator[Library]:
+    copy = shutil.copytree(filled, folder / "stores")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("BAITA_DATA", "BAITA_ADCODE", "BAITA_LANGUAGE"):
+            patch.delenv(name, raising=False)
+        patch.setenv("BAITA_STORE", str(copy / "baita.gpkg"))
+        patch.setenv("BAITA_WHO", "lin")
+        get_library.cache_clear()
+        library = get_library()
+        try:
+            yield library
+        finally:
+            get_library.cache_clear()
+            for name in DATASETS:
+                library.store(name).close()
