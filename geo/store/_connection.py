@@ -14,7 +14,7 @@ from geo.store._schema import NEW_CONTENTS, NEW_DATA_VERSION
 
 BUSY_S = 20.0
 """How long a writer waits for another one, in seconds."""
-_IDLE = 8
+_IDLE = 4
 FileId = tuple[int, int]
 """Device and inode a connection was opened on. A file that was put in the place of another one (a backup
 brought back, say) is a new file, though its name is the same."""
@@ -146,7 +146,7 @@ class Connections:
         register_functions(db)
         db.execute("PRAGMA journal_mode = WAL").fetchone()
         db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA cache_size = -16000")
+        db.execute("PRAGMA cache_size = -32000")
         return db
 
     def _give_back(self, file: FileId, db: sqlite3.Connection) -> None:

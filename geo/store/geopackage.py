@@ -154,7 +154,7 @@ class GeoPackageStore:
         window = shapely.envelope(shapely.LineString([bbox[:2], bbox[2:]]))
         shapely.prepare(window)
         inside = shapely.intersects(window, sites.geometry.to_numpy())
-        return sites[inside].reset_index(drop=True)
+        return sites if inside.all() else sites[inside].reset_index(drop=True)
 
     def site(self, site_id: str) -> pd.Series:
         """Return one site as a row of the site table.
@@ -403,27 +403,29 @@ class GeoPackageStore:
 
 
 _ALL = f"SELECT {SELECT} FROM sites AS s"
-_IN_BOX = " JOIN rtree_sites_geom AS r ON r.id = s.fid"
 _OVERLAPS = "r.maxx >= ? AND r.minx <= ? AND r.maxy >= ? AND r.miny <= ?"
 
 
 def _query(
     bbox: Bbox | None, kind: str | None, status: str | None
 ) -> tuple[str, list[float | str]]:
-    query, values, tests = _ALL, list[float | str](), list[str]()
+    """Return SQL that finds the rows in the R-tree and the small index, and only then reads them."""
+    tests, values = list[str](), list[float | str]()
+    found = "sites AS k INDEXED BY sites_fid"
     if bbox is not None:
-        query += _IN_BOX
+        # CROSS JOIN: the R-tree first, whatever SQLite thinks of it.
+        found = f"rtree_sites_geom AS r CROSS JOIN {found} ON k.fid = r.id"
         tests.append(_OVERLAPS)
         # Float32 boxes hold their shapes, but for numbers as small as 1e-40, which become 0.
         values += [bbox[0] - 1e-9, bbox[2] + 1e-9, bbox[1] - 1e-9, bbox[3] + 1e-9]
-    # The + keeps SQLite from walking the status index when a box says far more.
-    free = "+" if bbox is not None else ""
     for column, code in (("kind", kind), ("status", status)):
         if code is not None:
-            tests.append(f"{free}s.{column} = ?")
+            tests.append(f"k.{column} = ?")
             values.append(code)
-    where = f" WHERE {' AND '.join(tests)}" if tests else ""
-    return f"{query}{where} ORDER BY s.fid", values
+    if not tests:
+        return f"{_ALL} ORDER BY s.fid", values
+    ids = f"SELECT k.fid FROM {found} WHERE {' AND '.join(tests)}"
+    return f"{_ALL} WHERE s.fid IN ({ids}) ORDER BY s.fid", values
 
 
 def _data_version(db: sqlite3.Connection) -> str:

@@ -102,7 +102,9 @@ def test_a_store_of_a_newer_app_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "sites.gpkg"
     open_store(path).close()
     _with_meta(path, "schema_version", "99")
-    _refused(path, "newer version of this app .format 99, this one knows 1.")
+    _refused(
+        path, f"newer version of this app .format 99, this one knows {_schema.SCHEMA_VERSION}."
+    )
     _with_meta(path, "schema_version", "ninety-nine")
     _refused(path, "does not say how it was made")
 
@@ -112,20 +114,35 @@ def test_an_older_store_is_brought_up_to_date_step_by_step_once(tmp_path, monkey
     with open_store(path) as store:
         store.save_sites(sites_of(1), who="w")
     steps = []
-    for version in (1, 2):
+    now = _schema.SCHEMA_VERSION
+    for version in (now, now + 1):
         monkeypatch.setitem(
             _schema.MIGRATIONS, version, lambda db, v=version: steps.append((v, db.in_transaction))
         )
-    monkeypatch.setattr(_schema, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(_schema, "SCHEMA_VERSION", now + 2)
     for _ in range(2):
         with open_store(path) as store:
-            assert store.meta("schema_version") == "3"
+            assert store.meta("schema_version") == str(now + 2)
             assert_same_sites(store.read_sites(), sites_of(1))
-    assert steps == [(1, True), (2, True)]
+    assert steps == [(now, True), (now + 1, True)]
+
+
+def test_a_store_of_format_1_gets_the_index_of_format_2(tmp_path):
+    path = tmp_path / "sites.gpkg"
+    with open_store(path) as store:
+        store.save_sites(sites_of(3), who="w")
+    with raw(path) as db:
+        db.execute("DROP INDEX sites_fid")
+        db.execute("CREATE INDEX sites_status ON sites (status, kind)")
+    _with_meta(path, "schema_version", "1")
+    with open_store(path) as store:
+        assert store.query_sites((123, 41, 124, 42), status="stopped").shape[0] == 3
+        assert_same_sites(store.read_sites(), sites_of(3))
+        assert store.check() == []
 
 
 def test_a_migration_that_fails_leaves_the_old_store(tmp_path, monkeypatch):
-    path = tmp_path / "sites.gpkg"
+    path, now = tmp_path / "sites.gpkg", _schema.SCHEMA_VERSION
     open_store(path).close()
 
     def fail(db):
@@ -133,12 +150,12 @@ def test_a_migration_that_fails_leaves_the_old_store(tmp_path, monkeypatch):
         db.execute("SELECT * FROM nowhere")
 
     with monkeypatch.context() as patched:
-        patched.setattr(_schema, "SCHEMA_VERSION", 2)
-        patched.setitem(_schema.MIGRATIONS, 1, fail)
+        patched.setattr(_schema, "SCHEMA_VERSION", now + 1)
+        patched.setitem(_schema.MIGRATIONS, now, fail)
         with pytest.raises(StoreError, match="nothing was saved"):
             open_store(path)
     with open_store(path) as store:
-        assert store.meta("schema_version") == "1"
+        assert store.meta("schema_version") == str(now)
         assert store.claims() == []
 
 
