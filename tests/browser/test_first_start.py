@@ -70,9 +70,13 @@ def test_sixteen_places_of_which_one_is_on_the_map(tab, server):
     sites = server.sites()
     assert len(sites) == 16
     assert set(tab.ids("waiting")) == set(sites["site_id"]) - {XINHUA}
+    # The district is known and its outline drawn, but no site stands at its centre for want of a better place.
+    assert sites[sites["precision"] == "none"].geometry.isna().all()
+    assert tab.js("baita.layer.data.point_row.length") == 0
+    assert tab.js("baita.layer.stats.drawn") == 1
 
 
-def test_the_numbers_beside_the_chips_are_python_s(tab, server):
+def test_the_numbers_beside_chips_kinds_and_tabs_are_python_s(tab, server):
     expected = python_counts(server.index(), SiteFilter())
     assert tab.chip_counts() == expected
     assert sum(total for total, _ in expected.values()) == 16
@@ -81,9 +85,6 @@ def test_the_numbers_beside_the_chips_are_python_s(tab, server):
         total, located = (sum(expected[key][k] for key in codes) for k in (0, 1))
         text = tab.kind(kind.code).locator("b").text_content()
         assert text == (f"{located}/{total}" if located < total else str(total))
-
-
-def test_the_tabs_count_table_and_tray(tab):
     words = tab.text["map"]
     assert tab.frame.locator(".tab").all_text_contents() == [
         words["tab_table"].format(n=1),
@@ -122,19 +123,8 @@ def test_points_are_painted_where_they_are(demo):
     assert found["missing"] == []
 
 
-@pytest.mark.parametrize("locale", ["zh-CN", "en-US"])
-def test_the_page_speaks_the_browser_s_language(open_tab, server, locale):
-    tab = open_tab(server, locale=locale)
-    language = "zh" if locale == "zh-CN" else "en"
-    assert tab.js("document.documentElement.lang").startswith(language)
-    labels = tab.page.locator(".baita-chips .chip > span").all_text_contents()
-    assert labels == [status.label[language] for status in CATEGORIES.statuses]
-
-
-def test_the_district_s_centre_is_not_a_pin(tab, server):
-    """The district is known and its outline drawn, but no site stands at its centre for want of a better place."""
-    sites = server.sites()
-    waiting = sites[sites["precision"] == "none"]
-    assert waiting.geometry.isna().all()
-    assert tab.js("baita.layer.data.point_row.length") == 0
-    assert tab.js("baita.layer.stats.drawn") == 1
+def test_the_page_speaks_the_browser_s_language(tab, open_tab, server):
+    for language, one in (("zh", tab), ("en", open_tab(server, locale="en-US"))):
+        assert one.js("document.documentElement.lang").startswith(language)
+        labels = one.page.locator(".baita-chips .chip > span").all_text_contents()
+        assert labels == [status.label[language] for status in CATEGORIES.statuses]

@@ -1,23 +1,13 @@
 """Every part can be seen and reached: on an office PC, on the wall, on a small screen, and without a mouse."""
 
 import pytest
-from conftest import CATEGORIES, PC, PHONE, WALL, Tab
+from conftest import CATEGORIES, PC, PHONE, WALL, Server, Tab
 
 pytestmark = pytest.mark.browser
 
 
-def _sizes(*faulty: tuple[int, int], why: str = "") -> pytest.MarkDecorator:
-    """Run a test at each size; at those known to be faulty it must fail until the fault is mended."""
-    known = pytest.mark.xfail(reason=why)
-    return pytest.mark.parametrize(
-        "size",
-        [
-            pytest.param(size, id=f"{size[0]}x{size[1]}", marks=[known] if size in faulty else [])
-            for size in (PC, WALL, PHONE)
-        ],
-    )
-
-
+SIZES = (PC, WALL, PHONE)
+each_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 STOPPED = "enterprise.stopped"
 
 # What of a list of parts covers another one, or sticks out of the window.
@@ -37,6 +27,13 @@ FAULTS = """parts => {
   });
   return faults;
 }"""
+# The chips that, scrolled to, lie on top in the window.
+REACHED_CHIPS = """() => [...document.querySelectorAll('.baita-chips .chip')].filter(chip => {
+  chip.scrollIntoView({ block: 'nearest' });
+  const box = chip.getBoundingClientRect();
+  const middle = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+  return box.left >= 0 && box.right <= innerWidth && chip.contains(middle);
+}).map(chip => chip.dataset.key)"""
 SCROLLS = """() => ({
   sideways: Math.max(0, ...[document.documentElement, document.body, ...document.querySelectorAll('.stMain, .stApp')]
     .map(node => node.scrollWidth - node.clientWidth)),
@@ -46,8 +43,12 @@ SCROLLS = """() => ({
 })"""
 
 
-def _open(visitor: Tab, server, size, address: str = "") -> Tab:
-    visitor.page.set_viewport_size({"width": size[0], "height": size[1]})
+def _resize(tab: Tab, size: tuple[int, int]) -> None:
+    tab.page.set_viewport_size({"width": size[0], "height": size[1]})
+
+
+def _open(visitor: Tab, server: Server, size: tuple[int, int], address: str = "") -> Tab:
+    _resize(visitor, size)
     return visitor.go(server, address)
 
 
@@ -55,59 +56,57 @@ def _scrolls(tab: Tab) -> dict:
     return tab.settled().page.evaluate(SCROLLS)
 
 
-@_sizes()
-def test_the_page_does_not_scroll_sideways_and_every_chip_can_be_clicked(visitor, server, size):
-    tab = _open(visitor, server, size, "?set=demo")
-    assert _scrolls(tab)["sideways"] == 0
-    for status in CATEGORIES.statuses:
-        tab.chip(status.key).scroll_into_view_if_needed()
-        tab.chip(status.key).click(trial=True)
-    tab.switch(tab.chip(STOPPED)).hide(STOPPED)
-    tab.switch(tab.page.locator(".baita-chips .all")).hide()
-    tab.page.locator(".st-key-q input").click(trial=True)
-    assert _scrolls(tab)["sideways"] == 0
+def test_the_page_does_not_scroll_sideways_and_every_chip_can_be_clicked(demo):
+    for size in SIZES:
+        _resize(demo, size)
+        assert _scrolls(demo)["sideways"] == 0
+        assert demo.page.evaluate(REACHED_CHIPS) == list(CATEGORIES.codes)
+        demo.switch(demo.chip(STOPPED)).hide(STOPPED)
+        demo.switch(demo.page.locator(".baita-chips .all")).hide()
+        demo.page.locator(".st-key-q input").click(trial=True)
+        assert _scrolls(demo)["sideways"] == 0
 
 
-@_sizes()
-def test_the_switches_in_the_head_can_be_reached(visitor, server, size):
-    tab = _open(visitor, server, size)
-    for part in (".st-key-set button", ".st-key-lang button", ".stPopover button"):
-        for button in tab.page.locator(part).all():
-            button.click(trial=True, timeout=3000)
-            box = button.bounding_box()
-            assert box["x"] + box["width"] <= size[0]
-            # All of it can be seen: nothing above cuts its right end off.
-            assert button.evaluate(
-                """node => {
-                  const box = node.getBoundingClientRect();
-                  return node.contains(document.elementFromPoint(box.right - 3, box.top + box.height / 2));
-                }"""
-            ), part
+def test_the_switches_in_the_head_can_be_reached(tab):
+    for size in SIZES:
+        _resize(tab, size)
+        for part in (".st-key-set button", ".st-key-lang button", ".stPopover button"):
+            for button in tab.page.locator(part).all():
+                button.click(trial=True)
+                # All of it can be seen: nothing above cuts its right end off.
+                assert button.evaluate(
+                    """node => {
+                      const box = node.getBoundingClientRect(), y = box.top + box.height / 2;
+                      return box.right <= innerWidth && node.contains(document.elementFromPoint(box.right - 3, y));
+                    }"""
+                ), (size, part)
 
 
-@_sizes()
-def test_panel_buttons_and_lists_keep_out_of_each_other_s_way(visitor, server, size):
-    tab = _open(visitor, server, size)
-    tab.choose("prj-hongfei")
-    parts = [".buttons", ".leaflet-control-zoom", ".detail", ".tabs .tab"]
-    assert tab.settled().js(FAULTS, parts) == []
-    for button in tab.frame.locator(".buttons button").all():
-        button.click(trial=True)
-    tab.frame.locator(".detail .close").click()
-    tab.until("baita.detail.node.hidden")
-    for button in tab.frame.locator(".tab").all():
-        button.click()
-    tab.until("baita.table.tab === 'tray'")
-    # The open list leaves the map some room, and what it covers can still be reached.
-    room = tab.settled().js(
-        "document.querySelector('.drawer').getBoundingClientRect().top"
-        " - document.querySelector('.buttons').getBoundingClientRect().bottom"
-    )
-    assert room > 150
-    assert tab.js(FAULTS, [".scale", ".north", ".drawer", ".buttons"]) == []
+def test_panel_buttons_and_lists_keep_out_of_each_other_s_way(tab):
+    for size in SIZES:
+        _resize(tab, size)
+        tab.choose("prj-hongfei")
+        parts = [".buttons", ".leaflet-control-zoom", ".detail", ".tabs .tab"]
+        assert tab.settled().js(FAULTS, parts) == []
+        for button in tab.frame.locator(".buttons button").all():
+            button.click(trial=True)
+        tab.frame.locator(".detail .close").click()
+        tab.until("baita.detail.node.hidden")
+        for button in tab.frame.locator(".tab").all():
+            button.click()
+        tab.until("baita.table.tab === 'tray'")
+        # The open list leaves the map some room, and what it covers can still be reached.
+        room = tab.settled().js(
+            "document.querySelector('.drawer').getBoundingClientRect().top"
+            " - document.querySelector('.buttons').getBoundingClientRect().bottom"
+        )
+        assert room > 150
+        assert tab.js(FAULTS, [".scale", ".north", ".drawer", ".buttons"]) == []
+        tab.frame.locator(".tab").last.click()
+        tab.until("!baita.table.tab")
 
 
-@_sizes(PC, PHONE, why="the placer covers the panel's head; on a small screen, zoom covers it")
+@each_size
 def test_the_placer_keeps_out_of_the_way(visitor, server, size):
     tab = _open(visitor, server, size)
     tab.choose("prj-hongfei")
@@ -120,9 +119,8 @@ def test_the_placer_keeps_out_of_the_way(visitor, server, size):
     assert faults == []
 
 
-@_sizes(PHONE, why="on a small screen the message lies on the scale")
-def test_a_first_visitor_s_message_covers_no_button(open_tab, server, size):
-    tab = open_tab(server, welcome=True, size=size)
+def test_a_first_visitor_s_message_covers_no_button(open_tab, server):
+    tab = open_tab(server, welcome=True)
     parts = [
         ".messages .message",
         ".buttons",
@@ -131,11 +129,13 @@ def test_a_first_visitor_s_message_covers_no_button(open_tab, server, size):
         ".scale",
         ".north",
     ]
-    tab.settled().frame.locator(".message.welcome button").last.click(trial=True)
-    assert tab.js(FAULTS, parts) == []
+    for size in SIZES:
+        _resize(tab, size)
+        tab.settled().frame.locator(".message.welcome button").last.click(trial=True)
+        assert tab.js(FAULTS, parts) == []
 
 
-@_sizes(PC, PHONE, why="baita_side grows instead of scrolling: it wants `flex: none` in panel.css")
+@each_size
 def test_more_filters_can_be_opened_and_reached(visitor, server, size):
     tab = _open(visitor, server, size, "?set=demo")
     tab.page.locator(".st-key-baita_side details summary").click()

@@ -134,7 +134,7 @@ def test_a_link_to_a_site_that_is_not_there_is_still_a_map(visitor, server):
     assert tab.forgive(r"404 .*/row\?site=|console error: Failed to load resource.*404")
 
 
-@pytest.mark.parametrize("hash_", ["#99/99/999", "#x", "#14/41.26", "#14/41.26/123.18/%E0%A4%A"])
+@pytest.mark.parametrize("hash_", ["#99/99/999", "#14/41.26/123.18/%E0%A4%A"])
 def test_a_mangled_link_is_still_a_map(visitor, server, hash_):
     tab = visitor.go(server, hash_)
     lat, _, zoom = tab.settled().view()
