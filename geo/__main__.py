@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import shapely
 
+    from geo.category import Categories
     from geo.locate import Candidate
     from geo.settings import Settings
     from geo.store import GeoPackageStore
+    from geo.view import SiteFilter
 
 _BAD_INPUT = 2
 _OWN_ARGUMENTS = ("run", "test")
@@ -153,22 +155,60 @@ def _load(chosen: argparse.Namespace) -> int:
 def _sites(chosen: argparse.Namespace) -> int:
     from geo import pipeline
     from geo.settings import load_settings
-    from geo.view import SiteFilter, select_sites
+    from geo.view import select_sites
 
     settings = load_settings()
     categories = pipeline.district_categories(settings)
-    names = ("hide", "q", "street", "precision", "until", "located")
-    params = {name: list(getattr(chosen, name)) for name in names}
-    if chosen.kind:
-        kinds = {categories.read_kind(word) for word in chosen.kind}
-        params["hide"] += [key for key in categories.codes if key.partition(".")[0] not in kinds]
-    wanted = SiteFilter.from_params(params, categories)
+    wanted = _filter(chosen, categories)
     with _open(chosen.store, settings) as store:
         sites, notice = store.read_sites(), store.meta("notice")
     selected = select_sites(sites, wanted, categories)
     if notice is None and selected["fictitious"].any():
         notice = pipeline.DEMO_NOTICE
     return _print_json(_feature_collection(selected, notice))
+
+
+def _filter(chosen: argparse.Namespace, categories: Categories) -> SiteFilter:
+    from geo.view import SiteFilter
+
+    names = ("hide", "q", "street", "precision", "until", "located")
+    params = {name: list(getattr(chosen, name)) for name in names}
+    if chosen.kind:
+        kinds = {categories.read_kind(word) for word in chosen.kind}
+        params["hide"] += [key for key in categories.codes if key.partition(".")[0] not in kinds]
+    return SiteFilter.from_params(params, categories)
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    from geo import pipeline
+    from geo.export import export_selection
+    from geo.settings import load_settings
+    from geo.ui.picture import make_picture
+
+    settings = load_settings()
+    categories = pipeline.district_categories(settings)
+    with _open(chosen.store, settings) as store:
+        sites = store.read_sites()
+    picture = make_picture(
+        sites,
+        _filter(chosen, categories),
+        categories,
+        settings,
+        preset=chosen.preset,
+        language=chosen.language,
+        title=chosen.title,
+        unit=chosen.unit,
+        bounds=chosen.bbox,
+    )
+    report = export_selection(picture, chosen.format, chosen.out, series=chosen.series == "status")
+    return _print_json(
+        {
+            "files": [str(path) for path in report.files],
+            "on_map": list(report.on_map),
+            "missing": list(report.missing),
+            "findings": [asdict(finding) for finding in report.findings],
+        }
+    )
 
 
 def _datum(chosen: argparse.Namespace) -> int:
@@ -203,6 +243,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "locate": _locate,
     "load": _load,
     "sites": _sites,
+    "export": _export,
     "datum": _datum,
     "backup": _backup,
 }
@@ -312,6 +353,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_locate(command("locate", "show the places a name may mean (查找地名)"))
     _add_load(command("load", "read files, locate their sites, keep them (读取、定位并入库)"))
     _add_sites(command("sites", "show sites as GeoJSON (列出点位)"))
+    _add_export(command("export", "make a picture, slides or a table (出图、导出)"))
     _add_datum(command("datum", "convert one coordinate (坐标转换)"))
     _add_backup(command("backup", "copy the store while it is in use (备份)"))
     return parser
@@ -333,6 +375,34 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--who", default="", help="whose name the changes carry")
     _add_store(parser)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    _add_sites(parser)
+    forms = ("png", "pdf", "svg", "pptx", "xlsx", "csv", "gpkg", "geojson")
+    presets = ("16:9-1080", "16:9-720", "16:9-4k", "a4", "a3")
+    parser.add_argument("--format", required=True, choices=forms)
+    parser.add_argument("--preset", default=presets[0], choices=presets)
+    parser.add_argument("--out", type=Path, required=True, metavar="PATH")
+    parser.add_argument(
+        "--series", default="", choices=("", "status"), help="a page each (分状态图集)"
+    )
+    parser.add_argument("--title", default="", help="instead of the one made from the filter")
+    parser.add_argument("--unit", default="", help="who made it (制图单位)")
+    parser.add_argument("--language", default="zh", choices=("zh", "en"))
+    parser.add_argument(
+        "--bbox",
+        type=_bounds,
+        metavar="W,S,E,N",
+        help="what to show, degrees WGS84; all selected sites by default",
+    )
+
+
+def _bounds(text: str) -> tuple[float, float, float, float]:
+    west, south, east, north = (float(part) for part in text.split(","))
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise ValueError(text)
+    return west, south, east, north
 
 
 def _add_sites(parser: argparse.ArgumentParser) -> None:

@@ -33,6 +33,10 @@ class FilterError(SiteMapError, ValueError):
     """A filter that names a kind, status, precision or date that does not exist."""
 
 
+class ExportError(SiteMapError):
+    """A picture or table that cannot be made; nothing is left half written."""
+
+
 class StoreError(SiteMapError):
     """A store that cannot be opened, read or written."""
 

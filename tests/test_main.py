@@ -180,6 +180,34 @@ def test_load_without_a_store_adds_to_the_bulletin(answer, tmp_path):
     assert answer("sites")["counts"]["selected"] == 17
 
 
+def test_export_of_the_bulletin_draws_one_road_and_lists_the_rest(answer, tmp_path):
+    for form in ("svg", "pptx", "geojson"):
+        target = tmp_path / "out" / f"图.{form}"
+        said = answer("export", "--format", form, "--preset", "16:9-720", "--out", str(target))
+        assert said["files"] == [str(target)]
+        assert said["on_map"] == ["road-xinhua"]
+        assert len(said["missing"]) == 15
+        assert target.stat().st_size > 1000
+    assert "新华路" in (tmp_path / "out" / "图.svg").read_text(encoding="utf-8")
+
+
+def test_export_takes_the_filters_of_the_map_and_a_title(answer, tmp_path):
+    target = tmp_path / "图.svg"
+    words = ("--format", "svg", "--kind", "project", "--title", "项目推进图", "--out", str(target))
+    said = answer("export", *words)
+    assert (said["on_map"], len(said["missing"])) == ([], 10)
+    assert said["findings"][0]["code"] == "nothing_on_map"
+    assert "项目推进图" in target.read_text(encoding="utf-8")
+
+
+def test_an_export_that_cannot_be_made_is_one_clear_line(complaint, tmp_path):
+    out = ("--out", str(tmp_path / "a.png"))
+    assert "nothing is selected" in complaint("export", "--format", "png", "--q", "查无此处", *out)
+    assert "--bbox" in complaint("export", "--format", "png", "--bbox", "3,2,1,4", *out)
+    assert "--format" in complaint("export", "--format", "docx", *out)
+    assert list(tmp_path.iterdir()) == [tmp_path / "home"]
+
+
 def test_backup_writes_a_store_that_opens(answer, tmp_path):
     out = tmp_path / "copy.gpkg"
     assert Path(answer("backup", "--out", str(out))["backup"]) == out

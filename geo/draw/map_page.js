@@ -1,6 +1,6 @@
 /* The map page: one Leaflet map with our site layer, told what to show by the page around it.
  *
- * Messages in (from the same origin only): baita:state, baita:answer, baita:command. Messages out: baita:ready,
+ * Messages in (from the same origin only): baita:state, baita:preview, baita:answer, baita:command. Messages out: baita:ready,
  * baita:view, baita:place, baita:undo, baita:open, baita:key. A filter never reloads this page.
  */
 (function () {
@@ -115,6 +115,7 @@
         if (event.origin !== location.origin || event.source !== window.parent || !event.data) return;
         const { type, ...data } = event.data;
         if (type === 'baita:state') this.setState(data);
+        else if (type === 'baita:preview') this.showAllBut(data.hidden, this.layer.bits());
         else if (type === 'baita:answer') this.answer(data);
         else if (type === 'baita:command') this.command(data);
       });
@@ -154,11 +155,15 @@
       this.dataBase = state.data;
       this.siteBase = state.site;
       if (sites) this.takeData(sites);
-      const shown = new Uint8Array(256).fill(1);
-      for (const code of state.hidden) shown[code] = 0;
-      this.layer.setFilter(shown, bits ? new Uint8Array(bits) : null);
+      this.showAllBut(state.hidden, bits ? new Uint8Array(bits) : null);
       if (sites) this.arrive(before);
       this.refresh();
+    }
+
+    showAllBut(hidden, bits) {
+      const shown = new Uint8Array(256).fill(1);
+      for (const code of hidden) shown[code] = 0;
+      this.layer.setFilter(shown, bits);
     }
 
     takeData(sites) {

@@ -53,6 +53,9 @@
       return this;
     },
 
+    /** The bits of the filter, as given. */
+    bits: function () { return this._bits; },
+
     isShown: function (row) {
       const bits = this._bits;
       return this._shown[this.data.code[row]] === 1 && (!bits || ((bits[row >> 3] >> (row & 7)) & 1) === 1);

@@ -176,6 +176,7 @@ def _chips(dataset: str, language: str) -> None:
     chosen, _ = current_filter(snapshot.categories)
     data = {
         "part": "chips",
+        "turn": st.session_state.get("chips_turn", 0),
         "counts": snapshot.counts(chosen),
         "state": _map_state(snapshot, chosen, text, language),
     }

@@ -15,12 +15,13 @@ export default function (component) {
 
 const ASKED = {}, REPEAT_MS = 5000;
 
-/** Ask something of the server. Of clicks that reach it while it is busy it hands on only the last, so each repeats
- * those shortly before it; by `turn` the server does nothing twice. */
+/** Ask something of the server, and return its number. Of clicks that reach it while it is busy it hands on only the
+ * last, so each repeats those shortly before it; by `turn` the server does nothing twice. */
 function ask(component, what) {
   const before = ASKED[component.data.part] || [], turn = Math.max(Date.now(), before.length ? before[before.length - 1].turn + 1 : 0);
   const asked = ASKED[component.data.part] = [...before.filter(one => one.turn > turn - REPEAT_MS), { ...what, turn }].slice(-8);
   component.setTriggerValue('act', asked);
+  return turn;
 }
 
 function addStyle(href) {
@@ -110,11 +111,14 @@ document.addEventListener('keydown', event => {
 
 // ---- status chips ---------------------------------------------------------------------------------------------
 
-const DOUBLE_MS = 350;
+const DOUBLE_MS = 350, ANSWER_MS = 3000;
 
 function showChips(component, data, host) {
-  host.act = what => ask(component, what);
+  host.act = what => { host.asked = ask(component, what); };
+  // An answer to an earlier one of several quick clicks would only flicker; that to the last says everything.
+  if (data.turn < host.asked && Date.now() - host.asked < ANSWER_MS) return;
   host.chips = data;
+  host.foreseen = null;
   MAP.chips = host;
   if (MAP.ready) tell(host); // else the frame asks as soon as it is there
 }
@@ -180,8 +184,19 @@ function clickable(node, words, host, codes, once, twice) {
     const now = event.timeStamp, again = now - last < DOUBLE_MS;
     last = again ? 0 : now;
     if (!again) alone = isAlone(host.chips, codes);
-    host.act(!again ? once : alone ? { type: 'all' } : twice);
+    const what = !again ? once : alone ? { type: 'all' } : twice;
+    foresee(host, what.type, codes);
+    host.act(what);
   });
+}
+
+/** Let the map show at once what a click comes to. What counts is the server's answer, which follows. */
+function foresee(host, type, codes) {
+  const off = host.foreseen || host.chips.state.hidden, others = [...host.chips.counts.keys()].filter(code => !codes.includes(code));
+  if (type === 'all') host.foreseen = [];
+  else if (type.startsWith('solo')) host.foreseen = others;
+  else host.foreseen = [...off.filter(code => others.includes(code)), ...(codes.every(code => off.includes(code)) ? [] : codes)];
+  MAP.send({ type: 'baita:preview', hidden: host.foreseen });
 }
 
 function isAlone({ counts, state }, codes) {
