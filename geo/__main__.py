@@ -11,7 +11,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from geo import bootstrap
 
 if TYPE_CHECKING:
-    import geopandas as gpd
     import shapely
 
     from geo.category import Categories
@@ -154,6 +153,7 @@ def _load(chosen: argparse.Namespace) -> int:
 
 def _sites(chosen: argparse.Namespace) -> int:
     from geo import pipeline
+    from geo.export.tables import feature_collection
     from geo.settings import load_settings
     from geo.view import select_sites
 
@@ -165,7 +165,7 @@ def _sites(chosen: argparse.Namespace) -> int:
     selected = select_sites(sites, wanted, categories)
     if notice is None and selected["fictitious"].any():
         notice = pipeline.DEMO_NOTICE
-    return _print_json(_feature_collection(selected, notice))
+    return _print_json(feature_collection(selected, notice=notice or ""))
 
 
 def _filter(chosen: argparse.Namespace, categories: Categories) -> SiteFilter:
@@ -284,37 +284,6 @@ def _candidate(candidate: Candidate) -> dict[str, object]:
         "reason": str(candidate.reason),
         "note": candidate.note,
     }
-
-
-def _feature_collection(sites: gpd.GeoDataFrame, notice: str | None) -> dict[str, object]:
-    """Return all sites as GeoJSON (RFC 7946); one that is not located has the geometry null."""
-    from geo.site import is_located
-
-    located = is_located(sites)
-    count = int(located.sum())
-    collection: dict[str, object] = {
-        "type": "FeatureCollection",
-        "counts": {"selected": len(sites), "located": count, "not_located": len(sites) - count},
-    }
-    if notice:
-        collection["notice"] = notice
-    table = sites.drop(columns="geometry")
-    table["as_of"] = [day.date() if day == day else None for day in sites["as_of"]]
-    shapes = [
-        shape if on_map else None for shape, on_map in zip(sites.geometry, located, strict=True)
-    ]
-    collection["features"] = list(_features(table.to_dict("records"), shapes))
-    return collection
-
-
-def _features(rows: Iterable[dict[str, Any]], shapes: Iterable[Any]) -> Iterable[dict[str, object]]:
-    for row, shape in zip(rows, shapes, strict=True):
-        yield {
-            "type": "Feature",
-            "id": row["site_id"],
-            "geometry": _geometry(shape),
-            "properties": row,
-        }
 
 
 def _geometry(shape: shapely.Geometry | None) -> object:

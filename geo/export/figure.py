@@ -27,6 +27,7 @@ from geo.export.layout import (
     ROW_HEIGHT,
     SYMBOL_RADIUS,
     TABLE_SIZE,
+    UNLIT,
     Label,
     LegendRow,
     Points,
@@ -46,6 +47,7 @@ INK, QUIET, RULE, PAPER, OUTSIDE, WARNING = (
     "#e4e8ed",
     "#b3261e",
 )
+PALE_EDGE = "#4a3a63"  # a pale fill on white paper needs an edge of its own
 OUTLINE, NEIGHBOUR = "#5b6b80", "#c3cad3"
 LINE_WIDTH, CASING_WIDTH = 3.0, 5.0
 # Matplotlib draws by kind of artist unless told otherwise; a symbol is always over a road, a name over both.
@@ -266,8 +268,10 @@ def draw_symbol(
     """Draw one symbol at each place: the class by its shape, the status by fill and glyph."""
     hollow = status.hollow or approximate
     pale = _luminance(status.fill) > 0.5
-    size, (x, y) = (2 * radius) ** 2, places.T
-    common: dict[str, Any] = {"marker": marker_path(shape), "zorder": SYMBOLS}
+    marker, (x, y) = marker_path(shape), places.T
+    # Matplotlib shrinks a path to the unit square; give it back the size it asks for.
+    size = (2 * radius * float(np.abs(marker.vertices).max())) ** 2
+    common: dict[str, Any] = {"marker": marker, "zorder": SYMBOLS}
     axes.scatter(x, y, s=size, c=PAPER, linewidths=2.2, edgecolors=PAPER, **common)
     drawn = axes.scatter(
         x,
@@ -275,7 +279,7 @@ def draw_symbol(
         s=size,
         c=PAPER if hollow else status.fill,
         linewidths=1.3 if hollow else 0.7,
-        edgecolors="#4a3a63" if pale else status.fill,
+        edgecolors=PALE_EDGE if pale and status.fill != UNLIT else status.fill,
         linestyles=[(0, (1.8, 1.2))] if approximate or status.dashed else "solid",
         **common,
     )

@@ -210,7 +210,7 @@ def _header(sheet: Sheet) -> Iterator[Element]:
     half = sheet.preset.width / 2
     as_of, loud = _cut(words.as_of, 11, half), _cut(_loud(sheet), 9.5, half)
     room = right - 42 - max(_width(as_of, 11), _width(loud, 9.5))
-    title = _cut(words.title, 20, room)
+    title = _cut(words.title, 20, room * 0.9)  # bold letters are wider
     runs = [_run(title, 20, bold=True)]
     rest = room - _width(title, 20) - 11
     if words.subtitle and rest > 40:

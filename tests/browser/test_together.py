@@ -76,6 +76,7 @@ def test_the_order_of_a_table_is_forgotten_with_its_version(office, desk):
     _place(desk)
     office.switch(office.chip(STOPPED)).hide(STOPPED)
     office.until("baita.loads === 2 && baita.table.rows.length === 14")
+    assert office.js("baita.table.order.column") == ""
     assert sorted(office.js("[...baita.table.rows]")) == sorted(
         office.js("[...baita.layer.visible().waiting]")
     )
