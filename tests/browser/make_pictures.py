@@ -7,6 +7,7 @@ pictures show what a first start shows.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,15 @@ def open_page(browser: Browser, address: str, size: tuple[int, int], locale: str
     return page
 
 
+def _export(store: Path, target: Path) -> None:
+    """Make the meeting's picture of a set as anybody would, and keep its first page."""
+    words = ["export", f"--store={store}", "--format=png", "--unit=演示", f"--out={target}"]
+    subprocess.run(
+        [sys.executable, "-m", "geo", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+    )
+    shutil.copy(target, TARGET)
+
+
 def main() -> None:
     """Write every picture."""
     TARGET.mkdir(exist_ok=True)
@@ -110,6 +120,7 @@ def main() -> None:
         page.wait_for_timeout(1500)
         page.screenshot(path=TARGET / "present-zh.png")
         browser.close()
+        _export(Path(folder) / "demo.gpkg", Path(folder) / "figure-zh.png")
 
 
 if __name__ == "__main__":
