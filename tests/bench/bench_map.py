@@ -44,7 +44,8 @@ CODE_CACHE_RELOADS = 3  # Chromium keeps compiled scripts from the second or thi
 RELOADS = 5
 SLOW_S = 3
 IDLE_S = 3
-CLICKING_S = 60  # after so long no further click is begun
+LOOK_S = 0.7
+CLICKING_S = 40  # after so long no further click is begun
 PAN_S = 2.0
 QUIET_MS = 700  # nothing on the websocket and no script running for so long: the click is over
 SCREEN = {"width": 1600, "height": 900}
@@ -161,6 +162,7 @@ class Case:
         row["reload_s"] = self._reloads()
         self.idle = self._idle_share()
         row |= self._clicks(clicks)
+        row |= self._quick_clicks(clicks)
         row |= self._pan()
         row["heap_mb"] = self._heap_mb()
         row["kept"] = self._kept()
@@ -215,21 +217,34 @@ class Case:
         times = [run["repaint_ms"] for run in runs]
         return {**costs, "repaint_ms": statistics.median(times), "all_repaint_ms": times}
 
-    def _click(self, probe: str = "painted") -> Row:
-        """Switch a status off, or the one that is off on again; each time another one."""
+    def _quick_clicks(self, clicks: int) -> Row:
+        """Click on as a person does who looks at each picture for a moment: the app may not be at rest yet."""
+        start, times = time.perf_counter(), []
+        while len(times) < clicks and time.perf_counter() - start < CLICKING_S:
+            times.append(self._press())
+            time.sleep(LOOK_S)
+        self._quiet()
+        return {"quick_ms": statistics.median(times), "all_quick_ms": times}
+
+    def _press(self, probe: str = "painted") -> float:
+        """Switch a status off, or the one that is off on again, and return the milliseconds to the picture."""
         status = self.off or SWITCHED[self.clicks // 2 % len(SWITCHED)]
         self.off = "" if self.off else status
         self.clicks += 1
         wanted = left_without(status, self.count) if self.off else self.count
-        cpu, start, before = self.server.cpu_ms(), time.perf_counter(), self._traffic()
         self._switch(status).click(no_wait_after=True)
         painted = self._wait(wanted, "click", probe)
-        pressed = self.page.evaluate("bench.pressed")
+        return painted - float(self.page.evaluate("bench.pressed"))
+
+    def _click(self, probe: str = "painted") -> Row:
+        """Click once, wait until all has come to rest, and return what that took."""
+        cpu, start, before = self.server.cpu_ms(), time.perf_counter(), self._traffic()
+        repaint = self._press(probe)
         self._quiet()
         used, after = self.server.cpu_ms() - cpu, self._traffic()
         used -= self.idle * (time.perf_counter() - start) * 1000
         return {
-            "repaint_ms": painted - pressed,
+            "repaint_ms": repaint,
             "bytes": after[0] - before[0],
             "messages": after[1] - before[1],
             "cpu_ms": max(0.0, used),
@@ -251,7 +266,8 @@ class Case:
             return "–"
         self.page.evaluate(move)
         self._quiet()
-        self._click("kept")
+        self._press("kept")
+        self._quiet()
         view = "(m => [bench.page().token === 1, m.getZoom(), m.getCenter().lat])(bench.map())"
         same_page, zoom, latitude = self.page.evaluate(view)
         same_view = zoom == 13 and abs(latitude - 41.25) < 0.01
@@ -328,7 +344,7 @@ def measure_all(methods: list[str], sizes: list[int], clicks: int) -> list[Row]:
 # ---- the report -----------------------------------------------------------------------------------
 
 HEAD = (
-    "method", "sites", "click to repaint, ms", "kB per click", "messages", "server CPU per click, ms",
+    "method", "sites", "click to repaint, ms", "from rest, ms", "kB per click", "messages", "server CPU per click, ms",
     "frame and view", "pan, frames/s", "page heap, MB", "first map, cold, s", "reload, s",
 )  # fmt: skip
 
@@ -344,6 +360,7 @@ def _cells(row: Row) -> list[str]:
         return [*start, f"did not finish: {row['stopped']}", *[""] * (len(HEAD) - 3)]
     return [
         *start,
+        show(row["quick_ms"]),
         show(row["repaint_ms"]),
         show(row["bytes"] / 1000, 1),
         show(row["messages"]),
@@ -372,14 +389,16 @@ def _bars(found: dict[tuple[str, int], Row]) -> Iterator[tuple[str, str, str, st
         return what, wanted, show(value, digits), "yes" if good else "**no**"
 
     ours = [row for (method, _), row in found.items() if method == "ours" and "bytes" in row]
-    base = of("ours", 1_000, "repaint_ms")
-    for rival, least in (("tutorial", 100), ("stock", 2.5)):
-        other = of(rival, 1_000, "repaint_ms")
-        ratio = other / base if other and base else None
-        yield line(f"repaint, 1,000: {rival} / ours", f"≥ {least}", ratio, (ratio or 0) >= least)
-    small, large = of("ours", 30, "repaint_ms"), of("ours", 100_000, "repaint_ms")
-    growth = large / small if small and large else None
-    yield line("repaint, 100,000 / 30", "≤ 1.3", growth, (growth or 9) <= 1.3, 2)
+    for name, when in (("quick_ms", ""), ("repaint_ms", ", from rest")):
+        base = of("ours", 1_000, name)
+        for rival, least in (("tutorial", 100), ("stock", 2.5)):
+            other = of(rival, 1_000, name)
+            ratio = other / base if other and base else None
+            what = f"repaint{when}, 1,000: {rival} / ours"
+            yield line(what, f"≥ {least}", ratio, (ratio or 0) >= least)
+        small, large = of("ours", 30, name), of("ours", 100_000, name)
+        growth = large / small if small and large else None
+        yield line(f"repaint{when}, 100,000 / 30", "≤ 1.3", growth, (growth or 9) <= 1.3, 2)
     kilobytes = max((row["bytes"] / 1000 for row in ours), default=None)
     yield line("kB per click, most", "≤ 3", kilobytes, (kilobytes or 9) <= 3)
     cpu = max((row["cpu_ms"] for row in ours), default=None)
