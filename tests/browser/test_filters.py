@@ -224,7 +224,9 @@ def _pick(tab: Tab, key: str, word: str) -> None:
     box = tab.page.locator(f".st-key-{key} input")
     box.click()
     box.press_sequentially(word, delay=5)
-    tab.page.get_by_role("option", name=word, exact=True).click()
+    tab.until("document.querySelectorAll('[role=option]').length === 1", of="top")
+    # Not by a click: one that falls into the opening of Streamlit's expander closes the list and chooses nothing.
+    tab.page.keyboard.press("Enter")
     tag = tab.page.locator(f'.st-key-{key} [data-testid="stMultiSelectTagsContainer"]')
     tag.get_by_text(word, exact=True).wait_for()
     tab.page.keyboard.press("Escape")
