@@ -104,16 +104,16 @@ class Connections:
             db.execute("COMMIT")
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, data: bool = True) -> Iterator[sqlite3.Connection]:
         """Lend a connection in a write transaction: all of it is kept on disk, or nothing.
 
-        The data version changes if, and only if, something was written.
+        The data version changes if, and only if, something was written and that is `data`.
         """
         with self.reading() as db:
             db.execute("BEGIN IMMEDIATE")
             before = db.total_changes
             yield db
-            if db.total_changes != before:
+            if data and db.total_changes != before:
                 db.execute(NEW_DATA_VERSION)
                 db.execute(NEW_CONTENTS)
             db.execute("COMMIT")

@@ -354,6 +354,36 @@ class GeoPackageStore:
                 (key, value),
             )
 
+    # Notes
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        """Return the notes whose keys begin so, in the order they were first kept.
+
+        A note is a small text beside the data, such as a scheme or a draft: no map changes with it.
+        """
+        with self._connections.reading() as db:
+            rows = db.execute(
+                "SELECT substr(key, 6), value FROM meta WHERE substr(key, 1, ?) = ? ORDER BY id",
+                (len(prefix) + 5, f"note:{prefix}"),
+            ).fetchall()
+        return {str(key): str(value) for key, value in rows}
+
+    def set_note(self, key: str, value: str) -> None:
+        """Keep a note under a key, instead of the one before; the data version stays."""
+        check_text("the key", key)
+        check_text(f"the note {key}", value)
+        with self._connections.writing(data=False) as db:
+            db.execute(
+                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key)"
+                " DO UPDATE SET value = excluded.value",
+                (f"note:{key}", value),
+            )
+
+    def drop_note(self, key: str) -> bool:
+        """Forget a note, and return whether there was one."""
+        with self._connections.writing(data=False) as db:
+            return bool(db.execute("DELETE FROM meta WHERE key = ?", (f"note:{key}",)).rowcount)
+
     # Care
 
     def backup(self, target: Path) -> Path:

@@ -479,3 +479,24 @@ def test_meta_keeps_text_under_a_key_but_not_under_the_stores_own(store):
     for key in ("schema_version", "data_version"):
         with pytest.raises(ValueError, match="the store itself"):
             store.set_meta(key, "9")
+
+
+def test_notes_are_found_by_their_beginning_and_change_no_data_version(store):
+    before = store.data_version()
+    for key in ("scheme:b", "scheme:a", "schemes", "draft"):
+        store.set_note(key, f"note of {key}")
+    store.set_note("scheme:b", "newer")
+    assert store.notes("scheme:") == {"scheme:b": "newer", "scheme:a": "note of scheme:a"}
+    assert list(store.notes("scheme:")) == ["scheme:b", "scheme:a"]
+    assert store.drop_note("scheme:b")
+    assert not store.drop_note("scheme:b")
+    assert store.notes("scheme:") == {"scheme:a": "note of scheme:a"}
+    assert store.data_version() == before
+    assert store.meta("draft") is None
+
+
+def test_a_note_cannot_reach_what_the_store_keeps_itself(store):
+    store.set_note("data_version", "x")
+    assert store.data_version() != "x"
+    assert not store.drop_note("schema_version")
+    assert store.meta("schema_version") is not None
