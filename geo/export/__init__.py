@@ -1,6 +1,7 @@
 """Pictures and tables for the meeting, from the same selection as the map; the page is never photographed.
 
-`export_selection` is the one door: a format, a sheet and a target go in, a file that is whole or not there comes out.
+`render_selection` is the one door: a picture and a format go in, files come out as bytes. `export_selection` writes
+them, each whole or not at all.
 """
 
 from __future__ import annotations
@@ -9,60 +10,73 @@ import io
 import os
 import re
 import tempfile
+import unicodedata
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import geopandas as gpd
-import shapely
-
-from geo.category import Categories
 from geo.errors import ExportError
-from geo.export.check import Finding, check_sheets
+from geo.export.check import Basemap, Finding, check_sheets, refusals
 from geo.export.figure import write_pdf, write_png, write_svg
 from geo.export.frame import PRESETS, Preset
-from geo.export.layout import Sheet, Wording, lay_out
+from geo.export.layout import LABELS, Sheet, Wording
+from geo.export.picture import (
+    SERIES,
+    NotPublicError,
+    Picture,
+    draw_all,
+    draw_pages,
+    draw_series,
+    thumbnail,
+)
 from geo.export.slides import write_pptx
 from geo.export.tables import write_csv, write_geojson, write_gpkg, write_xlsx
 
 __all__ = [
     "FORMATS",
+    "LABELS",
     "PICTURES",
     "PRESETS",
+    "SERIES",
+    "Basemap",
     "ExportReport",
+    "Finding",
+    "NotPublicError",
     "Picture",
+    "Preset",
+    "Rendered",
     "Wording",
+    "check_sheets",
     "draw_pages",
     "draw_series",
     "export_selection",
+    "file_name",
+    "refusals",
+    "render_selection",
+    "thumbnail",
+    "write_file",
 ]
 
 PICTURES = ("png", "pdf", "svg", "pptx")
 TABLES = ("xlsx", "csv", "gpkg", "geojson")
 FORMATS = PICTURES + TABLES
+MAX_STEM = 60
+"""A file's name is cut here: 60 Chinese characters are 180 bytes, and most systems take 255."""
+DEVICES = frozenset("con prn aux nul".split()) | {
+    f"{d}{n}" for d in ("com", "lpt") for n in "123456789"
+}
 
-
-@dataclass(frozen=True)
-class Picture:
-    """What is to be exported: the selected sites and everything around them.
-
-    `sites` is a site table; `outline` and `neighbours` are EPSG:4326; `bounds` is minx, miny, maxx, maxy in degrees or
-    None for all sites.
-    """
-
-    sites: gpd.GeoDataFrame
-    preset: Preset
-    wording: Wording
-    categories: Categories
-    outline: shapely.Geometry
-    neighbours: Sequence[shapely.Geometry] = ()
-    bounds: tuple[float, float, float, float] | None = None
+Pages = list[tuple[str, list[Sheet]]]
+Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was written: `on_map` and `missing` are ids and together are the whole selection."""
+    """What was made: `on_map` and `missing` are ids and together are the whole selection.
+
+    `files` is where it was written; () if it was only rendered.
+    """
 
     files: tuple[Path, ...]
     on_map: tuple[str, ...]
@@ -70,64 +84,25 @@ class ExportReport:
     findings: tuple[Finding, ...] = field(default_factory=tuple)
 
 
-def draw_pages(picture: Picture) -> list[Sheet]:
-    """Return the pages of one picture.
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Files by name, in order, and what is in them."""
 
-    Raises
-    ------
-    ExportError
-        If nothing is selected, or the frame that was asked for shows none of it.
-    """
-    if picture.sites.empty:
-        raise ExportError("nothing is selected: clear the filter or choose another set")
-    sheets = lay_out(
-        picture.sites,
-        picture.preset,
-        picture.wording,
-        picture.categories,
-        outline=picture.outline,
-        neighbours=picture.neighbours,
-        bounds=picture.bounds,
-    )
-    if picture.bounds is not None and not sheets[0].on_map:
-        raise ExportError("the frame shows none of the selected sites: move it or leave it out")
-    return sheets
+    files: dict[str, bytes]
+    report: ExportReport
+
+    def as_one(self) -> tuple[str, bytes]:
+        """Return the name and content of one file to hand out: the only one, or a zip of all."""
+        name, data = next(iter(self.files.items()))
+        if len(self.files) == 1:
+            return name, data
+        return str(Path(name).with_suffix(".zip")), _zipped(self.files)
 
 
-def draw_series(picture: Picture) -> list[tuple[str, list[Sheet]]]:
-    """Return an overview, then one page for each status on the map: same frame, scale, legend and numbers.
-
-    Returns
-    -------
-    pages
-        A short name for each page (总览, then the statuses' labels) and its sheets. On a status's page the
-        other sites are grey.
-    """
-    overview = draw_pages(picture)
-    words = picture.wording
-    pages = [(words.labels["overview"], overview)]
-    for kind, rows in overview[0].legend:
-        for row in rows:
-            title = f"{words.title} · {kind} · {row.label} {row.count}"
-            lit = replace(
-                overview[0],
-                wording=replace(words, title=title),
-                lit=frozenset({row.status.key}),
-                pages=1,
-            )
-            pages.append((f"{kind}-{row.label}", [lit]))
-    return pages
-
-
-def export_selection(
-    picture: Picture,
-    form: str,
-    target: Path,
-    *,
-    series: bool = False,
-    progress: Callable[[float], None] | None = None,
-) -> ExportReport:
-    """Write a selection to a file and say what is in it.
+def render_selection(
+    picture: Picture, form: str, series: str | bool = "", progress: Progress | None = None
+) -> Rendered:
+    """Return a selection as files named after its title and date; nothing is written to the disk.
 
     Parameters
     ----------
@@ -135,61 +110,97 @@ def export_selection(
         What to export.
     form
         One of `FORMATS`.
-    target
-        The file. Further pages of a PNG or SVG go beside it with -2, -3 ...; a series of them becomes one zip.
     series
-        An overview and a page for each status, instead of one picture.
+        One of `SERIES`: "" for one picture; "status" or "street" for an overview and a page for each of them.
+        PNG and SVG then are one zip. Tables are the same with and without.
     progress
-        Called with the share that is done, 0 to 1; what it raises ends the export and leaves no file.
+        Called before every page and step with the share that is done, 0 to 1; what it raises ends the export.
 
     Raises
     ------
     ExportError
-        If the format is not known, nothing is selected, or the file cannot be written; no half file is left.
+        If the format or the series is not known, nothing is selected, or the picture must not be public.
     """
-    if form not in FORMATS:
-        raise ExportError(f'format "{form}" is not one of {", ".join(FORMATS)}')
-    tell = progress or (lambda share: None)
-    pages = draw_series(picture) if series else [("", draw_pages(picture))]
-    first = pages[0][1][0]
-    table = form in TABLES
-    contents = {target: _table(picture, form)} if table else _pictures(pages, form, target, tell)
-    files = tuple(_write(path, data) for path, data in contents.items())
-    tell(1.0)
-    findings = tuple(check_sheets(pages[0][1])) if form in PICTURES else ()
-    return ExportReport(files, first.on_map, first.missing, findings)
+    return _render(picture, form, series, progress, Path(file_name(picture.wording, form)))
 
 
-def _pictures(
-    pages: list[tuple[str, list[Sheet]]],
+def export_selection(
+    picture: Picture,
     form: str,
     target: Path,
-    tell: Callable[[float], None],
-) -> dict[Path, bytes]:
+    *,
+    series: str | bool = "",
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Write a selection to a file and say what is in it; parameters as in `render_selection`.
+
+    Parameters
+    ----------
+    target
+        The file. Further pages of a PNG or SVG go beside it with -2, -3 ...; a series of them becomes one zip.
+
+    Raises
+    ------
+    ExportError
+        As `render_selection`, or if the file cannot be written; no half file is left.
+    """
+    rendered = _render(picture, form, series, progress, Path(target.name))
+    files = tuple(write_file(target.with_name(name), data) for name, data in rendered.files.items())
+    return replace(rendered.report, files=files)
+
+
+def _render(
+    picture: Picture, form: str, series: str | bool, progress: Progress | None, name: Path
+) -> Rendered:
+    if form not in FORMATS:
+        raise ExportError(f'format "{form}" is not one of {", ".join(FORMATS)}')
+    by = "status" if series is True else series or ""
+    if by not in SERIES:
+        raise ExportError(f'series "{by}" is not one of {", ".join(filter(None, SERIES))}')
+    tell = progress or (lambda share: None)
+    tell(0.0)
+    if form in TABLES:  # which have no basemap, and no pages
+        picture, by = replace(picture, public=False), ""
+    pages = draw_all(picture, by)
+    tell(0.05)
+    if form in TABLES:
+        files = {name.name: _table(picture, form)}
+    else:
+        files = _pictures(pages, form, name, lambda share: tell(0.05 + 0.95 * share))
+    tell(1.0)
+    first = pages[0][1][0]
+    findings = tuple(check_sheets(pages[0][1])) if form in PICTURES else ()
+    return Rendered(files, ExportReport((), first.on_map, first.missing, findings))
+
+
+def _pictures(pages: Pages, form: str, name: Path, tell: Progress) -> dict[str, bytes]:
     if form == "pptx":
-        return {target: write_pptx([sheets for _, sheets in pages], pictures=write_png)}
+        series = [sheets for _, sheets in pages]
+        return {name.name: write_pptx(series, pictures=write_png, progress=tell)}
     if form == "pdf":
-        return {target: write_pdf([sheet for _, sheets in pages for sheet in sheets])}
+        return {name.name: write_pdf([s for _, group in pages for s in group], progress=tell)}
     write = write_png if form == "png" else write_svg
-    sheets = [(name, sheet) for name, group in pages for sheet in group]
+    sheets = [(page, sheet) for page, group in pages for sheet in group]
     drawn = []
-    for n, (name, sheet) in enumerate(sheets):
+    for n, (page, sheet) in enumerate(sheets):
         tell(n / len(sheets))
-        drawn.append((name, write(sheet)))
+        drawn.append((page, write(sheet)))
     if len(pages) > 1:
-        return {target.with_suffix(".zip"): _zipped(drawn, form, pages[0][1][0].wording.as_of)}
-    names = [target, *(target.with_stem(f"{target.stem}-{n}") for n in range(2, len(drawn) + 1))]
-    return {path: data for path, (_, data) in zip(names, drawn, strict=True)}
+        day = _day(pages[0][1][0].wording)
+        named = {
+            f"{n:02d}_{plain(page)}{day}.{form}": data
+            for n, (page, data) in enumerate(drawn, start=1)
+        }
+        return {str(name.with_suffix(".zip")): _zipped(named)}
+    names = [name, *(name.with_stem(f"{name.stem}-{n}") for n in range(2, len(drawn) + 1))]
+    return {str(path): data for path, (_, data) in zip(names, drawn, strict=True)}
 
 
-def _zipped(drawn: list[tuple[str, bytes]], form: str, as_of: str) -> bytes:
-    """Return a zip of pictures named 01_总览_截至20200311.png."""
-    day = "".join(re.findall(r"\d", as_of))
+def _zipped(files: dict[str, bytes]) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for n, (name, data) in enumerate(drawn, start=1):
-            plain = re.sub(r'[\\/:*?"<>|\s]+', "-", name)
-            archive.writestr(f"{n:02d}_{plain}{f'_截至{day}' if day else ''}.{form}", data)
+        for name, data in files.items():
+            archive.writestr(name, data)
     return target.getvalue()
 
 
@@ -205,7 +216,33 @@ def _table(picture: Picture, form: str) -> bytes:
         return write_gpkg(sites, Path(folder) / "sites.gpkg").read_bytes()
 
 
-def _write(target: Path, data: bytes) -> Path:
+# ---- files and their names ---------------------------------------------------------------------------------------
+
+
+def file_name(words: Wording, form: str) -> str:
+    """Return the name of a file from the title and the date that are written on it, safe on any system."""
+    return f"{plain(words.title)}{_day(words)}.{form}"
+
+
+def _day(words: Wording) -> str:
+    """Return what stands behind a name for its date: _截至20200311, or nothing."""
+    digits = "".join(re.findall(r"\d", words.as_of))
+    return f"_{'截至' if words.language == 'zh' else ''}{digits}" if digits else ""
+
+
+def plain(text: str) -> str:
+    """Return a text as it may stand in a file's name on any system: short, visible, with no separators.
+
+    A name that Windows keeps for a device (CON, LPT1 ...) gets a line in front; nothing left becomes 白塔区一张图.
+    """
+    seen = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    name = re.sub(r'[\\/:*?"<>|\s]+', "-", seen)[:MAX_STEM].strip("-. ")
+    if name.partition(".")[0].lower() in DEVICES:
+        return f"_{name}"
+    return name or "白塔区一张图"
+
+
+def write_file(target: Path, data: bytes) -> Path:
     """Write a file whole or not at all."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
+import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -14,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle, PathPatch, Polygon, Rectangle
@@ -23,11 +26,15 @@ from matplotlib.textpath import TextPath
 
 from geo.category import Status
 from geo.export.fonts import GLYPH_FONT, font_families
+from geo.export.frame import Box
 from geo.export.layout import (
-    ROW_HEIGHT,
+    LEGEND_RADIUS,
+    LINE,
+    MARGIN,
+    PAGE_TOP,
     SYMBOL_RADIUS,
     TABLE_SIZE,
-    UNLIT,
+    TITLE_SIZES,
     Label,
     LegendRow,
     Points,
@@ -35,53 +42,77 @@ from geo.export.layout import (
     Sheet,
     Symbol,
     TableRow,
-    table_columns,
+    cut_middle,
+    page_column,
+    page_columns,
+    table_lines,
     text_width,
 )
-
-INK, QUIET, RULE, PAPER, OUTSIDE, WARNING = (
-    "#1f2328",
-    "#57606a",
-    "#c5ccd6",
-    "#ffffff",
-    "#e4e8ed",
-    "#b3261e",
+from geo.export.paint import (
+    AREA_EDGE,
+    CASING_WIDTH,
+    INK,
+    LINE_WIDTH,
+    NEIGHBOUR,
+    OUTLINE,
+    OUTSIDE,
+    PAPER,
+    QUIET,
+    RULE,
+    UNLIT_INK,
+    WARNING,
+    paint_symbol,
 )
-PALE_EDGE = "#4a3a63"  # a pale fill on white paper needs an edge of its own
-OUTLINE, NEIGHBOUR = "#5b6b80", "#c3cad3"
-LINE_WIDTH, CASING_WIDTH = 3.0, 5.0
+from geo.export.tables import writable
+
 # Matplotlib draws by kind of artist unless told otherwise; a symbol is always over a road, a name over both.
 GROUND, LINES, SYMBOLS, NAMES = 1, 2, 3, 4
 DASH = (0, (2.6, 2.0))
+BOLD = 1.04
+"""Bold letters are wider than `text_width` says."""
 
 
-def write_png(sheet: Sheet) -> bytes:
-    """Return one page as PNG, exactly the preset's pixels, with its resolution in the file."""
+def write_png(sheet: Sheet, *, dpi: float | None = None) -> bytes:
+    """Return one page as PNG, exactly the preset's pixels, with its resolution in the file.
+
+    Another resolution gives the same picture in fewer or more pixels: sizes are in points.
+    """
     about = {"Title": sheet.wording.title, "Software": "Baita One Map"}
-    return _saved(sheet, "png", about)
+    return _saved(sheet, "png", about, dpi or sheet.preset.dpi)
 
 
-def write_pdf(sheets: Sequence[Sheet]) -> bytes:
-    """Return the pages as one PDF: vector shapes, text that can be searched and copied."""
+def write_pdf(sheets: Sequence[Sheet], *, progress: Callable[[float], None] | None = None) -> bytes:
+    """Return the pages as one PDF: vector shapes, text that can be searched and copied.
+
+    `progress` is called before each page with the share that is done, 0 to 1; what it raises ends the work.
+    """
     target = io.BytesIO()
     title = sheets[0].wording.title
     with PdfPages(target, metadata={"Title": title, "Creator": "Baita One Map"}) as pages:
-        for sheet in sheets:
+        for n, sheet in enumerate(sheets):
+            if progress:
+                progress(n / len(sheets))
             with _drawn(sheet) as figure:
                 pages.savefig(figure)
     return target.getvalue()
 
 
 def write_svg(sheet: Sheet) -> bytes:
-    """Return one page as SVG with real text; each symbol carries its site's id as `data-site`."""
-    svg = _saved(sheet, "svg", {"Title": sheet.wording.title, "Date": None}).decode("utf-8")
+    """Return one page as SVG with real text; each symbol carries its site's id as `data-site`.
+
+    The description in its metadata is JSON: the ids of the `missing` sites, and which of them are `outside`.
+    """
+    # Who reads the file by program finds those on the map by their symbols, and the others here.
+    absent = json.dumps({"missing": sheet.missing, "outside": sheet.outside})
+    about = {"Title": sheet.wording.title, "Date": None, "Description": absent}
+    svg = _saved(sheet, "svg", about, sheet.preset.dpi).decode("utf-8")
     return _name_symbols(svg, sheet).encode("utf-8")
 
 
-def _saved(sheet: Sheet, kind: str, about: Mapping[str, str | None]) -> bytes:
+def _saved(sheet: Sheet, kind: str, about: Mapping[str, str | None], dpi: float) -> bytes:
     target = io.BytesIO()
     with _drawn(sheet) as figure:
-        figure.savefig(target, format=kind, dpi=sheet.preset.dpi, metadata=about)
+        figure.savefig(target, format=kind, dpi=dpi, metadata=about)
     return target.getvalue()
 
 
@@ -94,6 +125,7 @@ def _drawn(sheet: Sheet) -> Iterator[Figure]:
         "svg.fonttype": "none",
         "svg.hashsalt": "baita",
         "axes.unicode_minus": False,
+        "hatch.linewidth": 0.6,
     }
     with mpl.rc_context(settings):
         yield _draw(sheet)
@@ -103,11 +135,12 @@ def all_text(sheet: Sheet) -> str:
     """Return every character that a sheet shows, so that fonts can be chosen for them."""
     words = sheet.wording
     parts = [words.title, words.subtitle, words.as_of, words.source, words.unit, words.marking]
-    parts += [words.notice, *words.labels.values(), "0123456789/±·…–｜ kmN"]
+    parts += [words.labels[name] for name in ("missing", "on_map_of", "rough")]
+    parts += [sheet.outside_said, words.notice, "0123456789/±·…–｜ kmN"]
     parts += [label.text for label in sheet.labels]
     parts += [part for row in sheet.table for part in (row.name, row.status, row.street)]
     parts += [text for kind, rows in sheet.legend for text in (kind, *(r.label for r in rows))]
-    return "".join(parts)
+    return one_line("".join(parts))
 
 
 # ---- the page ----------------------------------------------------------------------------------------------------
@@ -138,29 +171,40 @@ def _text(
 ) -> None:
     # A dollar sign would start a formula; text of a site is never one.
     more = {"ha": "left", "va": "baseline", **more}
-    axes.text(x, y, text, fontsize=size, color=colour, parse_math=False, **more)
+    axes.text(x, y, one_line(text), fontsize=size, color=colour, parse_math=False, **more)
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks and without what an SVG cannot hold and no font can show."""
+    return " ".join(writable(text).split())
 
 
 def _draw_header(axes: Axes, sheet: Sheet) -> None:
-    words, width = sheet.wording, sheet.preset.width
-    _text(axes, 18, 30, words.title, 20, weight="bold")
-    used = 18 + text_width(words.title, 20) + 16
-    if words.subtitle:
-        room = width - used - 18 - text_width(words.as_of, 11) - 20
-        _text(axes, used, 30, clipped(words.subtitle, 11, room), 11, QUIET)
-    _text(axes, width - 18, 22, words.as_of, 11, QUIET, ha="right")
+    words, right = sheet.wording, sheet.preset.width - MARGIN
+    as_of = clipped(words.as_of, 11, right / 2)
     loud = " ｜ ".join(part for part in (words.notice, words.marking) if part)
-    _text(axes, width - 18, 38, loud, 9.5, WARNING, ha="right", weight="bold")
-    axes.plot([0, width], [46, 46], color=RULE, linewidth=0.8)
+    loud = clipped(loud, 9.5, right / 2)
+    _text(axes, right, 22, as_of, 11, QUIET, ha="right")
+    _text(axes, right, 38, loud, 9.5, WARNING, ha="right", weight="bold")
+    room = right - MARGIN - 20 - max(text_width(as_of, 11), text_width(loud, 9.5) * BOLD)
+    fitting = (s for s in TITLE_SIZES if text_width(words.title, s) * BOLD <= room)
+    size = next(fitting, TITLE_SIZES[-1])
+    title = clipped(words.title, size, room / BOLD)
+    _text(axes, MARGIN, 30, title, size, weight="bold")
+    used = text_width(title, size) * BOLD + 12
+    if words.subtitle and room - used > 40:
+        _text(axes, MARGIN + used, 30, clipped(words.subtitle, 11, room - used), 11, QUIET)
+    axes.plot([0, sheet.preset.width], [46, 46], color=RULE, linewidth=0.8)
 
 
 def _draw_footer(axes: Axes, sheet: Sheet) -> None:
     words, preset = sheet.wording, sheet.preset
     y = preset.height - 6.5
     left = " ｜ ".join(part for part in (words.unit, words.source) if part)
-    _text(axes, 18, y, clipped(left, 8.5, preset.width - 120), 8.5, QUIET)
+    _text(axes, MARGIN, y, clipped(left, 8.5, preset.width - 120), 8.5, QUIET)
     if sheet.pages > 1:
-        _text(axes, preset.width - 18, y, f"{sheet.page}/{sheet.pages}", 8.5, QUIET, ha="right")
+        page = f"{sheet.page}/{sheet.pages}"
+        _text(axes, preset.width - MARGIN, y, page, 8.5, QUIET, ha="right")
 
 
 def clipped(text: str, size: float, room: float) -> str:
@@ -177,8 +221,8 @@ def clipped(text: str, size: float, room: float) -> str:
 
 def _draw_map(axes: Axes, sheet: Sheet) -> None:
     box = sheet.frame.box
-    window = Rectangle((box.x, box.y), box.width, box.height, facecolor=OUTSIDE, edgecolor="none")
-    axes.add_patch(window)
+    window = _rectangle(box, facecolor=OUTSIDE, edgecolor="none")
+    axes.add_artist(window)
     for ring in sheet.neighbours:
         _clip(
             axes, Polygon(ring, closed=True, fill=False, edgecolor=NEIGHBOUR, linewidth=0.7), window
@@ -192,7 +236,7 @@ def _draw_map(axes: Axes, sheet: Sheet) -> None:
                 (symbol.x, symbol.y),
                 symbol.radius,
                 fill=False,
-                edgecolor=sheet.look(symbol.status).fill,
+                edgecolor=sheet.look(symbol).fill,
                 alpha=0.45,
                 linewidth=0.5,
                 linestyle=DASH,
@@ -202,26 +246,23 @@ def _draw_map(axes: Axes, sheet: Sheet) -> None:
         _draw_shape(axes, sheet, shape, window)
     _draw_symbols(axes, sheet)
     for label in sheet.labels:
-        _draw_label(axes, label)
-    axes.add_patch(
-        Rectangle((box.x, box.y), box.width, box.height, fill=False, edgecolor=RULE, linewidth=0.8)
-    )
-    _draw_scale(axes, sheet)
+        _draw_label(axes, label, INK if sheet.is_lit(label.site_id) else UNLIT_INK)
+    axes.add_artist(_rectangle(box, fill=False, edgecolor=RULE, linewidth=0.8))
 
 
 def _clip(axes: Axes, patch: Any, window: Rectangle) -> None:
-    axes.add_patch(patch)
+    axes.add_artist(patch)
     patch.set_clip_path(window)
 
 
 def _draw_shape(axes: Axes, sheet: Sheet, shape: Shape, window: Rectangle) -> None:
-    colour = sheet.look(shape.status).fill
+    colour = sheet.look(shape).fill
     if shape.area:
         path = Outline.make_compound_path(*(Outline(part, closed=False) for part in shape.parts))
         area = PathPatch(
-            path, facecolor="none", edgecolor=colour, hatch="////", linewidth=1.4, alpha=0.7
+            path, facecolor="none", edgecolor=colour, hatch="////", linewidth=AREA_EDGE, alpha=0.7
         )
-        area.set_gid(f"site:{shape.site_id}")
+        area.set_gid(writable(f"site:{shape.site_id}"))
         _clip(axes, area, window)
         return
     for width, tint, style in (
@@ -232,27 +273,34 @@ def _draw_shape(axes: Axes, sheet: Sheet, shape: Shape, window: Rectangle) -> No
         lines.set_zorder(LINES)
         lines.set_capstyle("butt" if shape.dashed else "round")
         if tint == colour:
-            lines.set_gid(f"site:{shape.site_id}")
+            lines.set_gid(writable(f"site:{shape.site_id}"))
         axes.add_collection(lines, autolim=False)
         lines.set_clip_path(window)
 
 
 def _draw_symbols(axes: Axes, sheet: Sheet) -> None:
     """Draw symbols category by category, each with its white halo, glyph and look."""
-    groups: dict[tuple[str, bool], list[Symbol]] = defaultdict(list)
-    for symbol in sheet.symbols:
-        groups[symbol.status.key, symbol.approximate].append(symbol)
+    groups = _symbol_groups(sheet)
     # What is lit is drawn over what is not.
-    for (key, approximate), group in sorted(groups.items(), key=lambda g: g[0][0] in sheet.lit):
+    for gid, group in sorted(groups.items(), key=lambda item: sheet.is_lit(item[1][0].site_id)):
         draw_symbol(
             axes,
             np.array([(s.x, s.y) for s in group]),
-            sheet.look(group[0].status),
+            sheet.look(group[0]),
             group[0].shape,
-            approximate=approximate,
-            gid=f"sites:{key}:{int(approximate)}",
+            approximate=group[0].approximate,
+            gid=gid,
             radius=sheet.symbol_radius,
         )
+
+
+def _symbol_groups(sheet: Sheet) -> dict[str, list[Symbol]]:
+    """Return the symbols that look alike, by the name of their group in an SVG."""
+    groups: dict[str, list[Symbol]] = defaultdict(list)
+    for symbol in sheet.symbols:
+        look = int(symbol.approximate), int(sheet.is_lit(symbol.site_id))
+        groups[f"sites:{symbol.status.key}:{look[0]}:{look[1]}"].append(symbol)
+    return groups
 
 
 def draw_symbol(
@@ -266,8 +314,7 @@ def draw_symbol(
     radius: float = SYMBOL_RADIUS,
 ) -> None:
     """Draw one symbol at each place: the class by its shape, the status by fill and glyph."""
-    hollow = status.hollow or approximate
-    pale = _luminance(status.fill) > 0.5
+    paint = paint_symbol(status, approximate=approximate)
     marker, (x, y) = marker_path(shape), places.T
     # Matplotlib shrinks a path to the unit square; give it back the size it asks for.
     size = (2 * radius * float(np.abs(marker.vertices).max())) ** 2
@@ -277,20 +324,19 @@ def draw_symbol(
         x,
         y,
         s=size,
-        c=PAPER if hollow else status.fill,
-        linewidths=1.3 if hollow else 0.7,
-        edgecolors=PALE_EDGE if pale and status.fill != UNLIT else status.fill,
-        linestyles=[(0, (1.8, 1.2))] if approximate or status.dashed else "solid",
+        c=paint.fill,
+        linewidths=1.3 if paint.hollow else 0.7,
+        edgecolors=paint.edge,
+        linestyles=[(0, (1.8, 1.2))] if paint.dashed else "solid",
         **common,
     )
     if gid:
         drawn.set_gid(gid)
-    if approximate and not status.hollow:
-        axes.scatter(x, y, s=size * 0.2, c=status.fill, linewidths=0, **common)
+    if paint.dot:
+        axes.scatter(x, y, s=size * 0.2, c=paint.dot, linewidths=0, **common)
     elif status.glyph:
-        ink = INK if hollow or pale else PAPER
         common["marker"] = _glyph(status.glyph)
-        axes.scatter(x, y, s=size * 0.34, c=ink, linewidths=0, **common)
+        axes.scatter(x, y, s=size * 0.34, c=paint.ink, linewidths=0, **common)
 
 
 def marker_path(shape: str) -> Outline:
@@ -316,21 +362,16 @@ def _glyph(character: str) -> Outline:
     return Outline(path.vertices - middle, path.codes)
 
 
-def _luminance(colour: str) -> float:
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return 0.299 * red + 0.587 * green + 0.114 * blue
-
-
-def _draw_label(axes: Axes, label: Label) -> None:
+def _draw_label(axes: Axes, label: Label, ink: str) -> None:
     if label.leader:
         x0, y0, x1, y1 = label.leader
         axes.plot([x0, x1], [y0, y1], color=QUIET, linewidth=0.5, zorder=LINES)
-    place = (label.box.x, label.box.y + label.box.height / 2, label.text)
+    place = (label.box.x, label.box.y + label.box.height / 2, one_line(label.text))
     common: dict[str, Any] = {"fontsize": label.size, "va": "center_baseline", "parse_math": False}
     # The halo is a stroke of its own: a text with an effect is written as outlines, not as text.
     halo = [Stroke(linewidth=2.2, foreground=PAPER)]
     axes.text(*place, color=PAPER, zorder=NAMES, path_effects=halo, **common)
-    axes.text(*place, color=INK, zorder=NAMES, **common)
+    axes.text(*place, color=ink, zorder=NAMES, **common)
 
 
 def _draw_scale(axes: Axes, sheet: Sheet) -> None:
@@ -345,10 +386,26 @@ def _draw_scale(axes: Axes, sheet: Sheet) -> None:
     said = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
     _text(axes, left, y - 8, said, 9)
     x = side.right - 26
-    axes.add_patch(
+    axes.add_artist(
         Polygon([(x - 6, y), (x, y - 24), (x + 6, y), (x, y - 5)], facecolor=INK, linewidth=0)
     )
     _text(axes, x, y - 27, "N", 9, ha="center", weight="bold")
+
+
+def _draw_inset(axes: Axes, sheet: Sheet) -> None:
+    """Draw where the frame lies in the district."""
+    if sheet.inset is None:
+        return
+    box, window = sheet.inset.box, sheet.inset.window
+    ground = _rectangle(box, facecolor=OUTSIDE, edgecolor=RULE, linewidth=0.8)
+    axes.add_artist(ground)
+    for ring in sheet.inset.rings:
+        _clip(axes, Polygon(ring, facecolor=PAPER, edgecolor=OUTLINE, linewidth=0.8), ground)
+    axes.add_artist(_rectangle(window, facecolor=(*to_rgb(WARNING), 0.15), edgecolor=WARNING))
+
+
+def _rectangle(box: Box, **look: Any) -> Rectangle:
+    return Rectangle((box.x, box.y), box.width, box.height, **look)
 
 
 # ---- beside the map ----------------------------------------------------------------------------------------------
@@ -369,11 +426,15 @@ def _draw_side(axes: Axes, sheet: Sheet) -> None:
     total = len(sheet.on_map) + len(sheet.missing)
     counted = sheet.wording.labels["on_map_of"].format(n=len(sheet.on_map), total=total)
     _text(axes, x, y - 4, counted, 10, weight="bold")
-    _draw_rows(axes, sheet, x, sheet.side.right - 12, sheet.rows_from)
+    _text(axes, x, y + 8, sheet.outside_said, 7.5, QUIET)
+    lines = table_lines(sheet.table, sheet.wording.labels["missing"])
+    _draw_lines(axes, lines, x, sheet.side.right - MARGIN, sheet.rows_from)
+    _draw_inset(axes, sheet)
+    _draw_scale(axes, sheet)
 
 
 def _draw_legend_row(axes: Axes, sheet: Sheet, x: float, y: float, row: LegendRow) -> None:
-    status = sheet.look(row.status)
+    status = sheet.legend_look(row.status)
     if row.shape == "line":
         style: Any = DASH if status.dashed else "solid"
         axes.plot(
@@ -384,40 +445,31 @@ def _draw_legend_row(axes: Axes, sheet: Sheet, x: float, y: float, row: LegendRo
             linestyle=style,
         )
     else:
-        draw_symbol(axes, np.array([(x + 9, y - 3.5)]), status, row.shape)
-    ink = QUIET if sheet.lit and row.status.key not in sheet.lit else INK
+        draw_symbol(axes, np.array([(x + 9, y - 3.5)]), status, row.shape, radius=LEGEND_RADIUS)
+    ink = INK if row.status.key in sheet.lit_statuses else QUIET
     _text(axes, x + 25, y, row.label, 9.5, ink)
-    _text(axes, sheet.side.right - 12, y, str(row.count), 9.5, ink, ha="right", weight="bold")
+    _text(axes, sheet.side.right - MARGIN, y, str(row.count), 9.5, ink, ha="right", weight="bold")
 
 
-def _draw_rows(axes: Axes, sheet: Sheet, left: float, right: float, top: float) -> None:
-    """Draw the table rows of this page in one column; the missing ones under their own heading."""
-    line, y, missing_said = TABLE_SIZE * ROW_HEIGHT, top, False
-    for row in sheet.table:
-        if row.number == 0 and not missing_said:
-            missing_said = True
-            _text(
-                axes,
-                left,
-                y - 3,
-                sheet.wording.labels["missing"],
-                TABLE_SIZE + 1,
-                WARNING,
-                weight="bold",
-            )
-            y += line
-        _draw_row(axes, row, left, right, y)
-        y += line
+def _draw_lines(
+    axes: Axes, lines: Sequence[TableRow | str], left: float, right: float, top: float
+) -> None:
+    """Draw the lines of a table in one column."""
+    for y, line in zip(itertools.count(top, LINE), lines, strict=False):
+        if isinstance(line, str):
+            _text(axes, left, y - 3, line, TABLE_SIZE + 1, WARNING, weight="bold")
+        else:
+            _draw_row(axes, line, left, right, y)
 
 
 def _draw_row(axes: Axes, row: TableRow, left: float, right: float, y: float) -> None:
     number = str(row.number) if row.number else "–"
     room = right - left
     _text(axes, left + 16, y - 3, number, TABLE_SIZE, QUIET, ha="right")
-    said = " · ".join(part for part in (row.status, row.street) if part)
+    said = "·".join(part for part in (row.status, row.street) if part)
     said_room = min(text_width(said, TABLE_SIZE - 1), room * 0.42)
     name_room = room - 22 - said_room - 6
-    _text(axes, left + 21, y - 3, clipped(row.name, TABLE_SIZE, name_room), TABLE_SIZE)
+    _text(axes, left + 21, y - 3, cut_middle(row.name, TABLE_SIZE, name_room), TABLE_SIZE)
     _text(
         axes,
         right,
@@ -430,14 +482,13 @@ def _draw_row(axes: Axes, row: TableRow, left: float, right: float, y: float) ->
 
 
 def _draw_table_page(axes: Axes, sheet: Sheet) -> None:
-    preset, line = sheet.preset, TABLE_SIZE * ROW_HEIGHT
-    columns = table_columns(preset)
-    width = (preset.width - 36) / columns
-    per_column = max(1, int((preset.height - 46 - 20 - 34) // line))
-    for n, row in enumerate(sheet.table):
-        column, place = divmod(n, per_column)
-        left = 18 + column * width
-        _draw_row(axes, row, left, left + width - 18, 46 + 24 + place * line)
+    for n, lines in enumerate(page_columns(sheet)):
+        left, right = page_column(sheet.preset, n)
+        for place, line in enumerate(lines):
+            if not isinstance(line, str):
+                y = PAGE_TOP + place * LINE
+                axes.plot([left, right], [y, y], color=RULE, linewidth=0.3)
+        _draw_lines(axes, lines, left, right, PAGE_TOP)
 
 
 # ---- ids in an SVG -----------------------------------------------------------------------------------------------
@@ -445,11 +496,9 @@ def _draw_table_page(axes: Axes, sheet: Sheet) -> None:
 
 def _name_symbols(svg: str, sheet: Sheet) -> str:
     """Give every drawn symbol its site's id; Matplotlib writes a group's symbols in the order they were given."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for symbol in sheet.symbols:
-        groups[f"sites:{symbol.status.key}:{int(symbol.approximate)}"].append(symbol.site_id)
     svg = svg.replace('<g id="site:', '<g data-site="')
-    for gid, ids in groups.items():
+    for gid, group in _symbol_groups(sheet).items():
+        ids = [writable(symbol.site_id) for symbol in group]
         start = svg.index(f'<g id="{gid}"')
         # A group ends where the next one with an id of ours or of Matplotlib's begins.
         end = svg.find('<g id="', start + 1)

@@ -22,7 +22,9 @@ MM_PER_INCH = 25.4
 MARGIN = 0.06
 """Share of the frame left free around what it shows."""
 MIN_SPAN_M = 4000.0
-"""A frame is never narrower: one site alone would otherwise stand on blank paper."""
+"""A frame around sites is never narrower: one site alone would otherwise stand on blank paper."""
+LEAST_ASKED_M = 50.0
+"""Nor is one that was asked for."""
 EARTH_RADIUS_M = 6378137.0  # of EPSG:3857's sphere
 
 Array = npt.NDArray[np.float64]
@@ -135,6 +137,19 @@ class Frame:
         )
 
     @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """What the box shows: minx, miny, maxx, maxy in degrees, EPSG:4326."""
+        half_x, half_y = self.box.width / 2 / self.scale, self.box.height / 2 / self.scale
+        west, east = (
+            math.degrees((self.centre_x + side * half_x) / EARTH_RADIUS_M) for side in (-1, 1)
+        )
+        south, north = (
+            math.degrees(math.atan(math.sinh((self.centre_y + side * half_y) / EARTH_RADIUS_M)))
+            for side in (-1, 1)
+        )
+        return west, south, east, north
+
+    @property
     def points_per_metre(self) -> float:
         """Points for one metre on the ground, in the middle of the frame."""
         return self.scale * math.cosh(self.centre_y / EARTH_RADIUS_M)
@@ -190,7 +205,7 @@ def choose_frame(
     west, south, east, north = bounds or _bounds_of(sites, outline)
     (x0, y0), (x1, y1) = to_mercator([(west, south), (east, north)])
     middle = (y0 + y1) / 2
-    least = MIN_SPAN_M * math.cosh(middle / EARTH_RADIUS_M)
+    least = (LEAST_ASKED_M if bounds else MIN_SPAN_M) * math.cosh(middle / EARTH_RADIUS_M)
     room = 1.0 if bounds else 1.0 - 2 * MARGIN
     scale = min(box.width * room / max(x1 - x0, least), box.height * room / max(y1 - y0, least / 2))
     return Frame(box, float(x0 + x1) / 2, float(middle), float(scale))

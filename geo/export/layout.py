@@ -6,9 +6,12 @@ that nothing ever covers a symbol. Positions are points from the top left corner
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import geopandas as gpd
 import numpy as np
@@ -16,21 +19,43 @@ import numpy.typing as npt
 import shapely
 
 from geo.category import Categories, Kind, Status
-from geo.export.frame import Box, Frame, Preset, choose_frame
+from geo.export.frame import Box, Frame, Preset, choose_frame, to_mercator
+from geo.export.paint import UNLIT
 from geo.site import EXACT, is_located
 
 MAX_NAMES = 25
 """Up to so many sites carry their names; more carry numbers, with a table beside the map."""
 MAX_NUMBERS = 400
 """Above this numbers would cover the map: it has none, and the list of every site is the table export's."""
+LABELS = ("auto", "names", "numbers", "none")
+"""What stands at the sites: "auto" chooses by how many there are."""
+LONGEST_NAME = 18
 SHORT_SUFFIXES = ("股份有限公司", "有限责任公司", "有限公司")
-UNLIT = "#d5dae0"
-TABLE_SIZE, NAME_SIZE, NUMBER_SIZE = 7.5, 9.0, 6.5
-SYMBOL_RADIUS = 6.0
+TABLE_SIZE, NAME_SIZE, NUMBER_SIZE = 8.0, 9.0, 7.0
+HEADER, FOOTER = 46.0, 20.0
+"""Height of the title and of the foot, in points."""
+TITLE_SIZES = (20.0, 18.0, 16.0, 14.0)
+"""A long title is set smaller before it is cut."""
+MARGIN = 18.0
+"""What stays free at the left and right of a sheet, in points."""
+SYMBOL_RADIUS, LEGEND_RADIUS = 6.0, 5.0
 CROWDS = ((60, 6.0), (300, 5.0), (1200, 4.0))
-"""Symbols' radius in points by how many there are; more than the last get the smallest."""
+"""Symbols' radius in points by how many there are on `CROWD_AREA`; more than the last get the smallest."""
+CROWD_AREA = 720.0 * 474.0  # square points: the map of a 16:9 sheet
 SMALLEST_RADIUS = 2.8
-ROW_HEIGHT = 1.42
+INSET_HEIGHT, SMALLEST_INSET = 110.0, 48.0
+INSET_SHARE = 0.5
+"""A frame with less of the district than this has a locator inset."""
+FARTHEST_INSET = 6.0
+"""No inset if it would have to show so many times the district's own width or height."""
+SCALE_HEIGHT = 58.0
+"""What scale bar and north arrow take at the foot of the side column."""
+LINE = TABLE_SIZE * 1.42
+"""Height of a line of a table."""
+PAGE_TOP = 70.0
+"""Where the first line of a page of table rows stands."""
+FEWEST_ROWS = 4
+"""Fewer rows than this are not begun beside the map when they go on elsewhere."""
 
 Points = npt.NDArray[np.float64]
 
@@ -89,6 +114,9 @@ class Label:
     leader: tuple[float, float, float, float] | None = None
 
 
+OUTSIDE_FRAME = {"zh": "画框以外另有 {n} 处", "en": "{n} more outside the frame"}
+
+
 @dataclass(frozen=True, slots=True)
 class LegendRow:
     """A status with how many sites of it are on the map."""
@@ -110,11 +138,22 @@ class TableRow:
     street: str
 
 
+@dataclass(frozen=True, slots=True)
+class Inset:
+    """Where the frame lies in its district: rings and the frame's rectangle within a box beside the map."""
+
+    box: Box
+    rings: tuple[Points, ...]
+    window: Box
+
+
 @dataclass(frozen=True)
 class Sheet:
     """One page, ready to be drawn.
 
-    `on_map` and `missing` are the ids of all selected sites, each in one of the two, whatever page lists them.
+    `on_map` and `missing` are the ids of all selected sites, each in one of the two, whatever page lists them;
+    `outside` are those of the missing that have a place, outside the frame. `label_kind` says what stands at the
+    sites: names, numbers or none.
     """
 
     preset: Preset
@@ -132,17 +171,43 @@ class Sheet:
     rough: bool
     table: tuple[TableRow, ...]
     side: Box
+    outside: tuple[str, ...] = ()
+    label_kind: str = "names"
+    inset: Inset | None = None
     page: int = 1
     pages: int = 1
     rows_from: float = 0.0
     symbol_radius: float = SYMBOL_RADIUS
-    lit: frozenset[str] = field(default_factory=frozenset)
+    lit: frozenset[str] | None = None
 
-    def look(self, status: Status) -> Status:
-        """Return how a status is drawn on this page: in a series, grey unless it is the one that is lit."""
-        if not self.lit or status.key in self.lit:
-            return status
-        return replace(status, fill=UNLIT, glyph="", hollow=False, dashed=False)
+    def is_lit(self, site_id: str) -> bool:
+        """Return whether a site has its colours on this page; on a page of a series others are grey."""
+        return self.lit is None or site_id in self.lit
+
+    @cached_property
+    def lit_statuses(self) -> frozenset[str]:
+        """The keys of the statuses that have a lit site on the map."""
+        sites: tuple[Symbol | Shape, ...] = (*self.symbols, *self.shapes)
+        return frozenset(s.status.key for s in sites if self.is_lit(s.site_id))
+
+    def look(self, site: Symbol | Shape) -> Status:
+        """Return how a site is drawn on this page."""
+        return site.status if self.is_lit(site.site_id) else unlit(site.status)
+
+    @property
+    def outside_said(self) -> str:
+        """How many sites lie outside the frame, in words; "" for none."""
+        said = OUTSIDE_FRAME[self.wording.language].format(n=len(self.outside))
+        return said if self.outside else ""
+
+    def legend_look(self, status: Status) -> Status:
+        """Return how a status is drawn in the legend: grey if none of its sites is lit."""
+        return status if status.key in self.lit_statuses else unlit(status)
+
+
+def unlit(status: Status) -> Status:
+    """Return a status as it looks on a page of a series that is about others."""
+    return replace(status, fill=UNLIT, glyph="", hollow=False, dashed=False)
 
 
 def lay_out(
@@ -154,6 +219,7 @@ def lay_out(
     outline: shapely.Geometry,
     neighbours: Sequence[shapely.Geometry] = (),
     bounds: tuple[float, float, float, float] | None = None,
+    labels: str = "auto",
 ) -> list[Sheet]:
     """Return the pages of a picture: the map with its furniture, then as many as the table needs.
 
@@ -170,19 +236,20 @@ def lay_out(
     outline, neighbours
         The district and what lies around it, EPSG:4326.
     bounds
-        What to show, degrees, EPSG:4326; None shows all sites. Sites outside it are listed as missing.
+        What to show, degrees, EPSG:4326; None shows all sites. Sites outside it are missing: the sheet counts
+        them, and its table does not list them.
+    labels
+        One of `LABELS`.
     """
-    side_width = max(178.0, preset.width * 0.235)
-    header, footer = 46.0, 20.0
-    map_box = Box(0, header, preset.width - side_width, preset.height - header - footer)
-    side = Box(map_box.right, header, side_width, map_box.height)
+    map_box, side = _boxes(preset)
     frame = choose_frame(sites, map_box, outline=outline, bounds=bounds)
     shown = _shown(sites, frame)
     numbers = _numbers(sites, shown, frame, categories)
     symbols = _symbols(sites, shown, frame, categories, numbers)
     shapes = _shapes(sites, shown, frame, categories, numbers)
-    radius = next((size for limit, size in CROWDS if len(symbols) <= limit), SMALLEST_RADIUS)
-    labels, dropped = _labels(symbols, shapes, map_box, radius)
+    radius = _symbol_radius(len(symbols), map_box)
+    what = label_kind(labels, int(shown.sum()))
+    placed, dropped = _labels(symbols, shapes, map_box, radius, what)
     first = Sheet(
         preset=preset,
         frame=frame,
@@ -191,7 +258,7 @@ def lay_out(
         neighbours=tuple(ring for shape in neighbours for ring in _rings(shape, frame)),
         symbols=symbols,
         shapes=shapes,
-        labels=labels,
+        labels=placed,
         dropped=dropped,
         legend=_legend(sites[shown], categories, wording.language),
         on_map=tuple(sites["site_id"][shown]),
@@ -200,9 +267,52 @@ def lay_out(
         or any(s.dashed and not s.status.dashed for s in shapes),
         table=(),
         side=side,
+        outside=tuple(sites["site_id"][is_located(sites) & ~shown]),
+        label_kind=what,
         symbol_radius=radius,
     )
-    return _with_table(first, _table_rows(sites, shown, numbers, categories, wording.language))
+    first = replace(first, inset=_inset(outline, first))
+    listed = _table_rows(sites, numbers, categories, wording.language)
+    beyond = set(first.outside)
+    return _with_table(
+        first,
+        [row for row in listed if (what == "numbers" if row.number else row.site_id not in beyond)],
+    )
+
+
+def _boxes(preset: Preset) -> tuple[Box, Box]:
+    """Return where the map and what stands beside it are, between title and foot."""
+    width, height = max(240.0, preset.width * 0.24), preset.height - HEADER - FOOTER
+    map_box = Box(0, HEADER, preset.width - width, height)
+    return map_box, Box(map_box.right, HEADER, width, height)
+
+
+def _symbol_radius(count: int, box: Box) -> float:
+    crowd = count * CROWD_AREA / (box.width * box.height)
+    return next((size for limit, size in CROWDS if crowd <= limit), SMALLEST_RADIUS)
+
+
+def label_kind(labels: str, count: int) -> str:
+    """Return what so many sites on the map carry: "names", "numbers" or "none"."""
+    if labels != "auto":
+        return labels
+    return "names" if count <= MAX_NAMES else "numbers" if count <= MAX_NUMBERS else "none"
+
+
+def light(sheets: Sequence[Sheet], ids: frozenset[str], wording: Wording) -> list[Sheet]:
+    """Return a picture's pages with some sites lit and the others grey; the table lists what is lit.
+
+    Parameters
+    ----------
+    sheets
+        The pages of the picture.
+    ids
+        Of the sites to light, on the map or missing.
+    wording
+        What is written on the new pages.
+    """
+    rows = [row for sheet in sheets for row in sheet.table if row.site_id in ids]
+    return _with_table(replace(sheets[0], lit=ids, wording=wording, pages=1), rows)
 
 
 def _shown(sites: gpd.GeoDataFrame, frame: Frame) -> npt.NDArray[np.bool_]:
@@ -325,14 +435,9 @@ def _legend(
 
 
 def _table_rows(
-    sites: gpd.GeoDataFrame,
-    shown: npt.NDArray[np.bool_],
-    numbers: dict[str, int],
-    categories: Categories,
-    language: str,
+    sites: gpd.GeoDataFrame, numbers: dict[str, int], categories: Categories, language: str
 ) -> list[TableRow]:
-    """Return every site that needs a line: the missing ones always, those on the map if they carry numbers."""
-    with_numbers = MAX_NAMES < int(shown.sum()) <= MAX_NUMBERS
+    """Return a line for each site by its number, those that are not on the map last."""
     columns = zip(*(sites[c] for c in ("site_id", "name", "kind", "status", "street")), strict=True)
     rows = [
         TableRow(
@@ -343,30 +448,90 @@ def _table_rows(
             street,
         )
         for site_id, name, kind, status, street in columns
-        if with_numbers or site_id not in numbers
     ]
     return sorted(rows, key=lambda row: (row.number == 0, row.number))
 
 
 def _with_table(first: Sheet, rows: list[TableRow]) -> list[Sheet]:
     """Put as many rows as fit beside the map, the rest on pages of their own."""
-    line = TABLE_SIZE * ROW_HEIGHT
     top = first.side.y + legend_height(first) + 30
-    room = max(0, int((first.side.bottom - 66 - top) // line))
-    if len(rows) <= room:
-        return [replace(first, table=tuple(rows), rows_from=top)]
-    room = max(room - 1, 0)
-    here, rest = rows[:room], rows[room:]
-    height = first.preset.height - 46 - 20 - 34
-    per_page = max(1, int(height // line) * table_columns(first.preset))
-    chunks = [rest[i : i + per_page] for i in range(0, len(rest), per_page)]
+    foot = SCALE_HEIGHT + (first.inset.box.height + 14 if first.inset else 0.0)
+    room = max(0, int((first.side.bottom - foot - top) // LINE))
+    here = len(rows)
+    while here and len(table_lines(rows[:here], "-")) > room:
+        here -= 1
+    if here < min(len(rows), FEWEST_ROWS):
+        here = 0
+    per_page = table_columns(first.preset) * page_lines(first.preset) - 2  # one heading, one space
+    chunks = [rows[i : i + per_page] for i in range(here, len(rows), per_page)]
     pages = 1 + len(chunks)
-    sheets = [replace(first, table=tuple(here), rows_from=top, pages=pages)]
+    sheets = [replace(first, table=tuple(rows[:here]), rows_from=top, pages=pages)]
     sheets += [
         replace(first, table=tuple(chunk), page=n, pages=pages, symbols=(), shapes=(), labels=())
         for n, chunk in enumerate(chunks, start=2)
     ]
     return sheets
+
+
+def table_lines(rows: Sequence[TableRow], heading: str) -> list[TableRow | str]:
+    """Return the lines of a table: its rows, and before the missing ones a heading after an empty line."""
+    lines: list[TableRow | str] = []
+    said = False
+    for row in rows:
+        if not row.number and not said:
+            lines += ["", heading] if lines else [heading]
+            said = True
+        lines.append(row)
+    return lines
+
+
+def page_columns(sheet: Sheet) -> list[list[TableRow | str]]:
+    """Return the lines of a page of table rows by column, all about as long."""
+    lines = table_lines(sheet.table, sheet.wording.labels["missing"])
+    length = max(math.ceil(len(lines) / table_columns(sheet.preset)), FEWEST_ROWS)
+    columns = [lines[i : i + length] for i in range(0, len(lines), length)]
+    return [column[1:] if column[0] == "" else column for column in columns]
+
+
+def page_column(preset: Preset, number: int) -> tuple[float, float]:
+    """Return left and right of a column of table rows, counted from 0."""
+    step = (preset.width - MARGIN) / table_columns(preset)
+    return MARGIN + number * step, (number + 1) * step
+
+
+def page_lines(preset: Preset) -> int:
+    """Return how many lines fit one below the other on a page of table rows."""
+    return max(1, int((preset.height - PAGE_TOP - 30) // LINE))
+
+
+def _inset(outline: shapely.Geometry, sheet: Sheet) -> Inset | None:
+    """Return a locator above the scale bar, if the frame shows little of the district and there is room for it."""
+    frame, side = sheet.frame, sheet.side
+    home = shapely.transform(outline, to_mercator)
+    half = frame.box.width / 2 / frame.scale, frame.box.height / 2 / frame.scale
+    window = shapely.box(
+        frame.centre_x - half[0],
+        frame.centre_y - half[1],
+        frame.centre_x + half[0],
+        frame.centre_y + half[1],
+    )
+    shape = shapely.make_valid(home, method="structure", keep_collapsed=False)
+    if shapely.area(shapely.intersection(shape, window)) > INSET_SHARE * shapely.area(shape):
+        return None
+    x0, y0, x1, y1 = shapely.total_bounds([home, window])
+    own = shapely.bounds(home)
+    if max((x1 - x0) / (own[2] - own[0]), (y1 - y0) / (own[3] - own[1])) > FARTHEST_INSET:
+        return None
+    free = side.bottom - SCALE_HEIGHT - 14 - (side.y + legend_height(sheet) + 30)
+    if free < SMALLEST_INSET:
+        return None
+    scale = min((side.width - 26) / (x1 - x0), min(free, INSET_HEIGHT) / (y1 - y0))
+    height = (y1 - y0) * scale
+    box = Box(side.x + 14, side.bottom - SCALE_HEIGHT - 4 - height, (x1 - x0) * scale, height)
+    small = Frame(box, (x0 + x1) / 2, (y0 + y1) / 2, scale)
+    left, right = box.x + (window.bounds[0] - x0) * scale, box.x + (window.bounds[2] - x0) * scale
+    top, foot = box.y + (y1 - window.bounds[3]) * scale, box.y + (y1 - window.bounds[1]) * scale
+    return Inset(box, _rings(outline, small), Box(left, top, right - left, foot - top))
 
 
 def table_columns(preset: Preset) -> int:
@@ -378,52 +543,104 @@ def legend_height(sheet: Sheet) -> float:
     """Return the height of the legend in points, the counts under it included."""
     groups = len(sheet.legend)
     rows = sum(len(rows) for _, rows in sheet.legend)
-    return groups * 17.0 + rows * 15.0 + 26.0 + (12.0 if sheet.rough else 0.0)
+    notes = bool(sheet.rough) + bool(sheet.outside)
+    return groups * 17.0 + rows * 15.0 + 26.0 + notes * 12.0
 
 
 # ---- labels ------------------------------------------------------------------------------------------------------
 
 
 def short_name(name: str) -> str:
-    """Return a name as it is said in a meeting: 辽宁易发式电气设备有限公司 becomes 易发式电气设备."""
+    """Return a name as it is said in a meeting: 辽宁易发式电气设备有限公司 becomes 易发式电气设备.
+
+    One that is still long is cut in the middle: branches and numbers at the end tell neighbours apart.
+    """
     short = name
     for suffix in SHORT_SUFFIXES:
         short = short.removesuffix(suffix)
     for prefix in ("辽宁省", "辽宁", "辽阳市", "辽阳", "白塔区"):
         # What is left must still name something: 辽阳站 stays.
-        if short != name and short.startswith(prefix) and len(short) - len(prefix) >= 3:
+        known = short != name or len(short) > LONGEST_NAME
+        if known and short.startswith(prefix) and len(short) - len(prefix) >= 3:
             short = short.removeprefix(prefix)
-    return short if len(short) <= 18 else short[:17] + "…"
+    return short if len(short) <= LONGEST_NAME else f"{short[:11]}…{short[-6:]}"
 
 
 def text_width(text: str, size: float) -> float:
-    """Return about how wide a text is, in the unit of `size`: a Chinese character is one em, others 0.56."""
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    """Return about how wide a text is, in the unit of `size`: a Chinese character is one em, others 0.56.
+
+    Signs that both scripts use ("…", "·") are as wide as the Chinese fonts draw them.
+    """
+    wide = sum(unicodedata.east_asian_width(c) in "WFA" for c in text)
     return size * (wide + 0.56 * (len(text) - wide))
 
 
+def cut_middle(
+    text: str, size: float, room: float, width: Callable[[str, float], float] = text_width
+) -> str:
+    """Return a text cut to a width in its middle, because names often differ at their end."""
+    if width(text, size) <= room:
+        return text
+    head, tail = text[:-5], text[-5:]
+    while head and width(f"{head}…{tail}", size) > room:
+        head = head[:-1]
+    return f"{head}…{tail}"
+
+
 def _labels(
-    symbols: Iterable[Symbol], shapes: Iterable[Shape], box: Box, radius: float
+    symbols: Iterable[Symbol], shapes: Iterable[Shape], box: Box, radius: float, what: str
 ) -> tuple[tuple[Label, ...], tuple[str, ...]]:
     """Place a label at each site where there is room; return them and the ids of those without room."""
-    spots = [(s.site_id, s.name, s.number, s.x, s.y) for s in symbols]
-    spots += [(s.site_id, s.name, s.number, *_middle(s)) for s in shapes]
-    if len(spots) > MAX_NUMBERS:
+    if what == "none":
         return (), ()
-    names = len(spots) <= MAX_NAMES
+    spots = [(s.site_id, s.name, s.number, s.x, s.y, False) for s in symbols]
+    spots += [(s.site_id, s.name, s.number, *_middle(s, box), s.area) for s in shapes]
+    names = what == "names"
     size = NAME_SIZE if names else NUMBER_SIZE
     half = radius + 1
-    taken = [Box(x - half, y - half, 2 * half, 2 * half) for _, _, _, x, y in spots]
+    # An area has no symbol in its middle: its label may stand there.
+    symbols_at = [(x, y) for *_, x, y, area in spots if not area]
+    room = Room(box, [Box(x - half, y - half, 2 * half, 2 * half) for x, y in symbols_at])
     placed, dropped = [], []
-    for site_id, name, number, x, y in sorted(spots, key=lambda spot: (spot[4], spot[3])):
+    for site_id, name, number, x, y, area in sorted(spots, key=lambda spot: (spot[4], spot[3])):
         text = short_name(name) if names else str(number)
-        label = _place(site_id, text, x, y, size, box, taken, radius, far=names)
+        label = _place(site_id, text, x, y, size, room, radius, far=names, centred=area)
         if label is None:
             dropped.append(site_id)
         else:
             placed.append(label)
-            taken.append(label.box)
+            room.take(label.box)
     return tuple(placed), tuple(dropped)
+
+
+class Room:
+    """What of a box is still free, in squares, so that a question about a place looks only at its neighbours."""
+
+    SQUARE = 24.0
+
+    def __init__(self, box: Box, taken: Iterable[Box]) -> None:
+        self._box = box
+        self._squares: dict[tuple[int, int], list[Box]] = defaultdict(list)
+        for one in taken:
+            self.take(one)
+
+    def _cells(self, box: Box) -> Iterator[tuple[int, int]]:
+        for column in range(int(box.x // self.SQUARE), int(box.right // self.SQUARE) + 1):
+            for row in range(int(box.y // self.SQUARE), int(box.bottom // self.SQUARE) + 1):
+                yield column, row
+
+    def take(self, box: Box) -> None:
+        """Use up a box."""
+        for cell in self._cells(box):
+            self._squares[cell].append(box)
+
+    def has(self, box: Box) -> bool:
+        """Return whether a box lies inside and covers nothing that is taken."""
+        return self._box.contains(box) and not any(
+            box.overlaps(other)
+            for cell in self._cells(box)
+            for other in self._squares.get(cell, ())
+        )
 
 
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
@@ -435,33 +652,56 @@ def _place(
     x: float,
     y: float,
     size: float,
-    box: Box,
-    taken: list[Box],
+    room: Room,
     radius: float,
     *,
     far: bool,
+    centred: bool,
 ) -> Label | None:
     """Return a label beside its symbol, or farther off with a leader, where it covers nothing."""
     width, height = text_width(text, size), size * 1.25
+    if centred:
+        spot = Box(x - width / 2, y - height / 2, width, height)
+        if room.has(spot):
+            return Label(site_id, text, spot, size)
     for distance in (0.0, 14.0, 28.0, 46.0) if far else (0.0,):
         for dx, dy in _DIRECTIONS:
-            reach = radius + 2 + distance
+            reach = 1.2 * radius + 2.5 + distance  # a diamond's corner is 1.2 radii away
             middle_x = x + dx * (reach + width / 2)
             middle_y = y + dy * (reach + height / 2)
-            room = Box(middle_x - width / 2, middle_y - height / 2, width, height)
-            if box.contains(room) and not any(room.overlaps(other) for other in taken):
+            spot = Box(middle_x - width / 2, middle_y - height / 2, width, height)
+            if room.has(spot):
                 leader = None
                 if distance:
                     leader = (x, y, middle_x - dx * width / 2, middle_y - dy * height / 2)
-                return Label(site_id, text, room, size, leader)
+                return Label(site_id, text, spot, size, leader)
     return None
 
 
-def _middle(shape: Shape) -> tuple[float, float]:
-    """Return the middle of a line along its length, or the middle of an area's first ring."""
-    line = shapely.LineString(shape.parts[0])
-    if shape.area:
-        place = shapely.point_on_surface(shapely.Polygon(shape.parts[0]))
+def _middle(shape: Shape, box: Box) -> tuple[float, float]:
+    """Return where a label belongs: half way along a line, or as far from an area's edges as can be.
+
+    What counts is what the map shows of the shape, its longest or largest part; never a hole.
+    """
+    whole = area_of(shape.parts) if shape.area else shapely.MultiLineString(list(shape.parts))
+    seen = shapely.intersection(whole, shapely.box(box.x, box.y, box.right, box.bottom))
+    size = shapely.area if shape.area else shapely.length
+    parts = [part for part in shapely.get_parts(seen) if size(part)]
+    if not parts:
+        place = shapely.Point(shape.parts[0][0])
+    elif shape.area:
+        circle = shapely.maximum_inscribed_circle(max(parts, key=size), tolerance=1.0)
+        place = shapely.get_point(circle, 0)
     else:
-        place = shapely.line_interpolate_point(line, 0.5, normalized=True)
+        longest = max(parts, key=size)
+        place = shapely.line_interpolate_point(longest, 0.5, normalized=True)
     return float(place.x), float(place.y)
+
+
+def area_of(rings: Iterable[Points]) -> shapely.Geometry:
+    """Return the area that rings enclose together; one inside another is a hole."""
+    area: shapely.Geometry = shapely.Polygon()
+    for ring in rings:
+        one = shapely.make_valid(shapely.Polygon(ring), method="structure", keep_collapsed=False)
+        area = shapely.symmetric_difference(area, one)
+    return area

@@ -28,7 +28,29 @@ from pptx.slide import Slide
 from pptx.util import Emu
 
 from geo.category import Status
-from geo.export.figure import (
+from geo.export.figure import write_png
+from geo.export.frame import Box
+from geo.export.layout import (
+    LEGEND_RADIUS,
+    LINE,
+    MARGIN,
+    PAGE_TOP,
+    TABLE_SIZE,
+    TITLE_SIZES,
+    Label,
+    LegendRow,
+    Points,
+    Shape,
+    Sheet,
+    Symbol,
+    TableRow,
+    cut_middle,
+    page_column,
+    page_columns,
+    table_lines,
+)
+from geo.export.paint import (
+    AREA_EDGE,
     CASING_WIDTH,
     INK,
     LINE_WIDTH,
@@ -38,22 +60,9 @@ from geo.export.figure import (
     PAPER,
     QUIET,
     RULE,
+    UNLIT_INK,
     WARNING,
-    write_png,
-)
-from geo.export.frame import Box
-from geo.export.layout import (
-    ROW_HEIGHT,
-    SYMBOL_RADIUS,
-    TABLE_SIZE,
-    Label,
-    LegendRow,
-    Points,
-    Shape,
-    Sheet,
-    Symbol,
-    TableRow,
-    table_columns,
+    paint_symbol,
 )
 from geo.export.tables import AUTHOR, writable
 
@@ -69,14 +78,18 @@ DETAIL: Final = 0.05
 """A line may leave its true course by so many points: a hundredth of a symbol, and far fewer corners."""
 MARKERS: Final = {"diamond": "diamond", "square": "rect", "triangle": "triangle"}
 """A class's shape to its name in PowerPoint; the others are circles, as in the figure."""
-PALE_EDGE: Final = "#4a3a63"
+LARGER: Final = {"diamond": 1.2, "triangle": 1.1}
+"""Shapes with corners reach farther, for the same weight to the eye."""
 
 Element = BaseOxmlElement
 Site = TypeVar("Site", Symbol, Shape)
 
 
 def write_pptx(
-    series: Sequence[Sequence[Sheet]], *, pictures: Callable[[Sheet], bytes] | None = None
+    series: Sequence[Sequence[Sheet]],
+    *,
+    pictures: Callable[[Sheet], bytes] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> bytes:
     """Return a deck with a slide for every sheet.
 
@@ -87,6 +100,8 @@ def write_pptx(
     pictures
         Draws a whole sheet as PNG. It is asked for the map of a sheet with more than `MAX_NATIVE` sites;
         `geo.export.figure.write_png` by default.
+    progress
+        Called before each slide with the share that is done, 0 to 1; what it raises ends the work.
 
     Raises
     ------
@@ -98,7 +113,9 @@ def write_pptx(
     if len(sizes) != 1:
         raise ValueError(f"{len(sheets)} sheets of {len(sizes)} sizes; a deck has one size")
     deck = _empty_deck(*sizes.pop())
-    for sheet in sheets:
+    for n, sheet in enumerate(sheets):
+        if progress:
+            progress(n / len(sheets))
         _add_slide(deck, sheet, pictures or write_png)
     _describe(deck, sheets[0])
     target = io.BytesIO()
@@ -206,13 +223,16 @@ def _loud(sheet: Sheet) -> str:
 
 
 def _header(sheet: Sheet) -> Iterator[Element]:
-    words, right = sheet.wording, sheet.preset.width - 18
+    words, right = sheet.wording, sheet.preset.width - MARGIN
     half = sheet.preset.width / 2
     as_of, loud = _cut(words.as_of, 11, half), _cut(_loud(sheet), 9.5, half)
     room = right - 42 - max(_width(as_of, 11), _width(loud, 9.5))
-    title = _cut(words.title, 20, room * 0.9)  # bold letters are wider
-    runs = [_run(title, 20, bold=True)]
-    rest = room - _width(title, 20) - 11
+    # Bold letters are wider.
+    fitting = (size for size in TITLE_SIZES if _width(words.title, size) <= room * 0.9)
+    size = next(fitting, TITLE_SIZES[-1])
+    title = _cut(words.title, size, room * 0.9)
+    runs = [_run(title, size, bold=True)]
+    rest = room - _width(title, size) - 11
     if words.subtitle and rest > 40:
         # In the same box, so that neither covers the other, however wide the font is.
         runs.append(_run(f"　{_cut(words.subtitle, 11, rest)}", 11, QUIET))
@@ -227,19 +247,16 @@ def _footer(sheet: Sheet) -> Iterator[Element]:
     words, preset = sheet.wording, sheet.preset
     y = preset.height - 6.5
     left = " ｜ ".join(part for part in (words.unit, words.source) if part)
-    yield from _words("source", _cut(left, 8.5, preset.width - 120), 18, y, 8.5, QUIET)
+    yield from _words("source", _cut(left, 8.5, preset.width - 120), MARGIN, y, 8.5, QUIET)
     if sheet.pages > 1:
         page = f"{sheet.page}/{sheet.pages}"
-        yield from _words("page", page, preset.width - 18, y, 8.5, QUIET, align="r")
+        yield from _words("page", page, preset.width - MARGIN, y, 8.5, QUIET, align="r")
 
 
 def _table_page(sheet: Sheet) -> Iterator[Element]:
-    preset, line = sheet.preset, TABLE_SIZE * ROW_HEIGHT
-    width = (preset.width - 36) / table_columns(preset)
-    per_column = max(1, int((preset.height - 46 - 20 - 34) // line))
-    for column, start in enumerate(range(0, len(sheet.table), per_column)):
-        rows = sheet.table[start : start + per_column]
-        yield _table(f"table {column + 1}", rows, 18 + column * width, 46 + 24 - line, width - 18)
+    for n, lines in enumerate(page_columns(sheet)):
+        left, right = page_column(sheet.preset, n)
+        yield _table(f"table {n + 1}", lines, left, PAGE_TOP - LINE, right - left, rule=True)
 
 
 # ---- the map -----------------------------------------------------------------------------------------------------
@@ -260,11 +277,14 @@ def _map(sheet: Sheet) -> Iterator[Element]:
     circles = [circle for symbol in sheet.symbols for circle in _error_circle(sheet, symbol)]
     if circles:
         yield _group("uncertainty", circles, sheet.wording.labels["rough"])
-    yield from _groups(sheet, sheet.shapes, _site_shapes)
+    # Areas first: a road through one stays in sight.
+    by_area = sorted(sheet.shapes, key=lambda shape: not shape.area)
+    yield from _groups(sheet, by_area, _site_shapes)
     yield from _groups(sheet, sheet.symbols, _site_symbols)
     places = {symbol.site_id: symbol.x for symbol in sheet.symbols}
     for label in sheet.labels:
-        yield from _label(label, places.get(label.site_id))
+        ink = INK if sheet.is_lit(label.site_id) else UNLIT_INK
+        yield from _label(label, places.get(label.site_id), ink)
     yield _shape("map edge", box, _preset("rect"), line=_line(RULE, 0.8))
 
 
@@ -298,7 +318,7 @@ def _error_circle(sheet: Sheet, symbol: Symbol) -> Iterator[Element]:
     if radius <= sheet.symbol_radius:
         return
     box, around = sheet.frame.box, Box(x - radius, y - radius, 2 * radius, 2 * radius)
-    line = _line(sheet.look(symbol.status).fill, 0.5, dash="sysDash", alpha=0.45)
+    line = _line(sheet.look(symbol).fill, 0.5, dash="sysDash", alpha=0.45)
     name = f"uncertainty:{symbol.site_id}"
     if box.contains(around):
         yield _shape(name, around, _preset("ellipse"), line=line)
@@ -315,19 +335,19 @@ def _groups(
     sites: Iterable[Site],
     draw: Callable[[Sheet, list[Site]], list[Element]],
 ) -> Iterator[Element]:
-    """Yield one group for each category; what is lit comes last and so on top."""
-    groups: dict[str, list[Site]] = defaultdict(list)
+    """Yield one group for each category, grey ones apart; what is lit comes last and so on top."""
+    groups: dict[tuple[bool, str], list[Site]] = defaultdict(list)
     for site in sites:
-        groups[site.status.key].append(site)
+        groups[sheet.is_lit(site.site_id), site.status.key].append(site)
     kinds = {row.status.key: kind for kind, rows in sheet.legend for row in rows}
-    for key, group in sorted(groups.items(), key=lambda item: item[0] in sheet.lit):
+    for (_, key), group in sorted(groups.items(), key=lambda item: item[0][0]):
         label = group[0].status.label[sheet.wording.language]
         yield _group(key, draw(sheet, group), _alt(kinds.get(key, ""), label, str(len(group))))
 
 
 def _site_symbols(sheet: Sheet, symbols: list[Symbol]) -> list[Element]:
     """Return the symbols of one category: copies of one for each look, which is far faster than new ones."""
-    status, radius = sheet.look(symbols[0].status), sheet.symbol_radius
+    status, radius = sheet.look(symbols[0]), sheet.symbol_radius
     label = symbols[0].status.label[sheet.wording.language]
     looks: dict[tuple[str, bool], Element] = {}
     drawn = []
@@ -349,26 +369,23 @@ def _symbol(
     status: Status, shape: str, radius: float, *, approximate: bool = False, name: str = ""
 ) -> Element:
     """Return a symbol around the origin: the class by its shape, the status by fill and glyph."""
-    hollow, pale = status.hollow or approximate, _is_pale(status.fill)
-    dash = "sysDash" if approximate or status.dashed else ""
-    if hollow or pale:
-        edge, rim = (
-            _line(PALE_EDGE if pale else status.fill, 1.3 if hollow else 0.7, dash=dash),
-            0.0,
-        )
+    paint = paint_symbol(status, approximate=approximate)
+    if paint.hollow or paint.pale:
+        dash = "sysDash" if paint.dashed else ""
+        edge, rim = _line(paint.edge, 1.3 if paint.hollow else 0.7, dash=dash), 0.0
     else:
         # White, to stand apart from its neighbours, as the halo does it in the figure.
         edge, rim = _line(PAPER, 0.8), 0.6
-    glyph, ink, size = status.glyph, INK if hollow or pale else PAPER, 1.4 * radius
-    if approximate and not status.hollow:
-        glyph, ink, size = "●", status.fill, 1.1 * radius
+    glyph, ink, size = status.glyph, paint.ink, 1.4 * radius
+    if paint.dot:
+        glyph, ink, size = "●", paint.dot, 1.1 * radius
     text = [_run(glyph, size, ink, bold=True)] if glyph else []
-    reach = radius + rim
+    reach = radius * LARGER.get(shape, 1.0) + rim
     return _shape(
         name,
         Box(-reach, -reach, 2 * reach, 2 * reach),
         _preset(MARKERS.get(shape, "ellipse")),
-        _fill(PAPER if hollow else status.fill),
+        _fill(paint.fill),
         edge,
         body=_body(_paragraph(text, "ctr")) if text else None,
     )
@@ -380,7 +397,7 @@ def _site_shapes(sheet: Sheet, shapes: list[Shape]) -> list[Element]:
 
 def _site_shape(sheet: Sheet, shape: Shape) -> Iterator[Element]:
     """Yield a road with its casing, or an area."""
-    box, colour = sheet.frame.box, sheet.look(shape.status).fill
+    box, colour = sheet.frame.box, sheet.look(shape).fill
     name = f"site:{shape.site_id}"
     about = _alt(shape.name, shape.status.label[sheet.wording.language])
     areas = _clip_rings(shape.parts, box) if shape.area else []
@@ -389,8 +406,8 @@ def _site_shape(sheet: Sheet, shape: Shape) -> Iterator[Element]:
         lines = [_touch(shape, box)]
     if shape.area:
         dash = "sysDash" if shape.dashed else ""
-        edge = _line(colour, 1.4, dash=dash, alpha=0.8)
-        yield _freeform(name, areas, lines, _fill(colour, alpha=0.2), edge, descr=about)
+        edge = _line(colour, AREA_EDGE, dash=dash, alpha=0.8)
+        yield _freeform(name, areas, lines, _hatch(colour), edge, descr=about)
         return
     cap = "flat" if shape.dashed else "rnd"
     casing = _line(PAPER, CASING_WIDTH, cap=cap)
@@ -399,7 +416,7 @@ def _site_shape(sheet: Sheet, shape: Shape) -> Iterator[Element]:
     yield _freeform(name, [], lines, line=line, descr=about)
 
 
-def _label(label: Label, symbol_x: float | None) -> Iterator[Element]:
+def _label(label: Label, symbol_x: float | None, ink: str) -> Iterator[Element]:
     """Yield a label with its leader; a font wider than we think must grow away from the symbol."""
     box, align = label.box, "ctr"
     if label.leader:
@@ -409,8 +426,8 @@ def _label(label: Label, symbol_x: float | None) -> Iterator[Element]:
     if symbol_x is not None and not box.x < symbol_x < box.right:
         align = "r" if box.right <= symbol_x else "l"
     # PowerPoint has no halo for text that is not an effect; a thin white ground does the same.
-    ground = _fill(PAPER, alpha=0.6)
-    text = [_run(label.text, label.size)]
+    ground = _fill(PAPER, alpha=0.85)
+    text = [_run(label.text, label.size, ink)]
     yield _text_box(f"label:{label.site_id}", box, text, align=align, fill=ground)
 
 
@@ -434,29 +451,47 @@ def _side(sheet: Sheet) -> Iterator[Element]:
         yield _group("legend", legend, said)
     y += 20
     yield from _words("counts", _counted(sheet), x, y - 4, 10, bold=True)
+    yield from _words("outside", sheet.outside_said, x, y + 8, 7.5, QUIET)
     if sheet.table:
-        room, word = sheet.side.right - 12 - x, sheet.wording.labels["missing"]
-        top = sheet.rows_from - TABLE_SIZE * ROW_HEIGHT
-        yield _table("table", sheet.table, x, top, room, heading=word)
+        lines = table_lines(sheet.table, sheet.wording.labels["missing"])
+        yield _table("table", lines, x, sheet.rows_from - LINE, sheet.side.right - MARGIN - x)
+    yield from _inset(sheet)
     yield from _scale(sheet)
 
 
 def _legend_row(sheet: Sheet, row: LegendRow, x: float, y: float) -> Iterator[Element]:
-    status, key = sheet.look(row.status), row.status.key
+    status, key = sheet.legend_look(row.status), row.status.key
     if row.shape == "line":
         sample = [np.array([(x, y - 3.5), (x + 18, y - 3.5)])]
         line = _line(status.fill, LINE_WIDTH, dash="sysDash" if status.dashed else "")
         yield _freeform(f"legend:{key}", [], sample, line=line)
     else:
-        symbol = _symbol(status, row.shape, SYMBOL_RADIUS, name=f"legend:{key}")
+        symbol = _symbol(status, row.shape, LEGEND_RADIUS, name=f"legend:{key}")
         spot = symbol.find(f".//{qn('a:off')}")
         spot.set("x", str(_emu(x + 9) + int(spot.get("x"))))
         spot.set("y", str(_emu(y - 3.5) + int(spot.get("y"))))
         yield symbol
-    ink = QUIET if sheet.lit and key not in sheet.lit else INK
-    right = sheet.side.right - 12
+    ink = INK if key in sheet.lit_statuses else QUIET
+    right = sheet.side.right - MARGIN
     yield from _words(f"status:{key}", row.label, x + 25, y, 9.5, ink)
     yield from _words(f"count:{key}", str(row.count), right, y, 9.5, ink, align="r", bold=True)
+
+
+def _inset(sheet: Sheet) -> Iterator[Element]:
+    """Yield where the frame lies in the district."""
+    if sheet.inset is None:
+        return
+    box, window = sheet.inset.box, sheet.inset.window
+    drawn = [_shape("inset ground", box, _preset("rect"), _fill(OUTSIDE), _line(RULE, 0.8))]
+    for ring in sheet.inset.rings:
+        areas, lines = _clip_rings([ring], box), _clip_lines([ring], box)
+        if areas:
+            drawn.append(
+                _freeform("inset outline", areas, lines, _fill(PAPER), _line(OUTLINE, 0.8))
+            )
+    look = _fill(WARNING, alpha=0.15), _line(WARNING, 1.0)
+    drawn.append(_shape("inset frame", window, _preset("rect"), *look))
+    yield _group("inset", drawn, "")
 
 
 def _scale(sheet: Sheet) -> Iterator[Element]:
@@ -475,27 +510,43 @@ def _scale(sheet: Sheet) -> Iterator[Element]:
 
 
 def _table(
-    name: str, rows: Sequence[TableRow], left: float, top: float, room: float, heading: str = ""
+    name: str,
+    lines: Sequence[TableRow | str],
+    left: float,
+    top: float,
+    room: float,
+    *,
+    rule: bool = False,
 ) -> Element:
-    """Return rows as a native table; the missing ones stand under the heading if there is one."""
-    said = [" · ".join(part for part in (row.status, row.street) if part) for row in rows]
-    widest = max((_width(text, TABLE_SIZE - 1) for text in said), default=0.0)
+    """Return lines as a native table, ruled or not; a text among them is a heading."""
+    widest = max((_width(_about(row), TABLE_SIZE - 1) for row in lines if row), default=0.0)
     said_room = min(widest + 2, room * 0.42)
     rooms = 21.0, room - 21 - said_room, said_room
-    lines = []
-    for row, text in zip(rows, said, strict=True):
-        if row.number == 0 and heading:
-            lines.append(_heading_row(heading, len(rooms)))
-            heading = ""
+    drawn = []
+    for row in lines:
+        if isinstance(row, str):
+            drawn.append(_heading_row(row, len(rooms)))
+            continue
         number = _run(str(row.number) if row.number else "–", TABLE_SIZE, QUIET)
-        site = _run(_cut(row.name, TABLE_SIZE, rooms[1] - 5), TABLE_SIZE)
-        about = _run(_cut(text, TABLE_SIZE - 1, said_room), TABLE_SIZE - 1, QUIET)
-        lines.append(_table_row(_cell(number, "r", 5), _cell(site), _cell(about, "r")))
-    return _table_frame(name, lines, rooms, left, top)
+        site = _run(cut_middle(row.name, TABLE_SIZE, rooms[1] - 5, _width), TABLE_SIZE)
+        about = _run(_cut(_about(row), TABLE_SIZE - 1, said_room), TABLE_SIZE - 1, QUIET)
+        cells = _cell(number, "r", 5), _cell(site), _cell(about, "r")
+        drawn.append(_table_row(*(_ruled(cell) for cell in cells) if rule else cells))
+    return _table_frame(name, drawn, rooms, left, top)
+
+
+def _about(row: TableRow | str) -> str:
+    return "" if isinstance(row, str) else "·".join(filter(None, (row.status, row.street)))
+
+
+def _ruled(cell: Element) -> Element:
+    """Return a cell with a fine line under it."""
+    cell.find(qn("a:tcPr")).insert(0, _element("a:lnB", _fill(RULE), w=_emu(0.3)))
+    return cell
 
 
 def _heading_row(text: str, columns: int) -> Element:
-    first = _cell(_run(text, TABLE_SIZE + 1, WARNING, bold=True))
+    first = _cell(_run(text, TABLE_SIZE + 1, WARNING, bold=True) if text else None)
     first.set("gridSpan", str(columns))
     rest = [_cell() for _ in range(columns - 1)]
     for cell in rest:
@@ -504,7 +555,7 @@ def _heading_row(text: str, columns: int) -> Element:
 
 
 def _table_row(*cells: Element) -> Element:
-    return _element("a:tr", *cells, h=_emu(TABLE_SIZE * ROW_HEIGHT))
+    return _element("a:tr", *cells, h=_emu(LINE))
 
 
 def _cell(run: Element | None = None, align: str = "l", margin: float = 0.0) -> Element:
@@ -520,7 +571,7 @@ def _cell(run: Element | None = None, align: str = "l", margin: float = 0.0) -> 
 def _table_frame(
     name: str, lines: list[Element], rooms: Sequence[float], left: float, top: float
 ) -> Element:
-    box = Box(left, top, sum(rooms), len(lines) * TABLE_SIZE * ROW_HEIGHT)
+    box = Box(left, top, sum(rooms), len(lines) * LINE)
     style = _element("a:tableStyleId")
     style.text = NO_TABLE_STYLE
     grid = _element("a:tblGrid", *(_element("a:gridCol", w=_emu(room)) for room in rooms))
@@ -615,10 +666,21 @@ def _no_fill() -> Element:
 
 
 def _fill(colour: str, *, alpha: float = 1.0) -> Element:
+    return _element("a:solidFill", _tint(colour, alpha))
+
+
+def _tint(colour: str, alpha: float) -> Element:
     tint = _element("a:srgbClr", val=colour.lstrip("#").upper())
     if alpha < 1:
         tint.append(_element("a:alpha", val=round(alpha * 100_000)))
-    return _element("a:solidFill", tint)
+    return tint
+
+
+def _hatch(colour: str) -> Element:
+    """Return thin lines on a ground that is not there; pale ones, because programs draw them close together."""
+    lines = _element("a:fgClr", _tint(colour, 0.4))
+    ground = _element("a:bgClr", _tint(PAPER, 0.0))
+    return _element("a:pattFill", lines, ground, prst="ltUpDiag")
 
 
 def _line(
@@ -818,8 +880,3 @@ def _cut(text: str, size: float, room: float) -> str:
         return text
     used = np.cumsum([_ems(character) for character in text]) * size
     return text[: int(np.searchsorted(used, room - size, side="right"))] + "…"
-
-
-def _is_pale(colour: str) -> bool:
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return 0.299 * red + 0.587 * green + 0.114 * blue > 0.5

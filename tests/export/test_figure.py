@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import matplotlib.image as mpimg
 import numpy as np
@@ -149,3 +150,46 @@ def test_thousands_of_symbols_are_all_drawn(lay):
     sheet = lay(make_grid(3000))[0]
     assert len(re.findall(r"data-site=", write_svg(sheet).decode())) == 3000
     assert np.unique(_pixels(write_png(sheet)).reshape(-1, 3), axis=0).shape[0] > 10
+
+
+def test_what_no_file_can_hold_is_left_out_of_an_svg(lay):
+    rows = [
+        make_site(0, 123.17, 41.26, name="甲\x00\x08乙\ufffe丙\n丁"),
+        make_site(1, name="戊\x0b"),
+    ]
+    svg = write_svg(lay(make_sites(rows))[0]).decode()
+    texts = {node.text for node in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"甲乙丙 丁", "戊"} <= texts
+
+
+def test_a_page_of_a_series_names_every_site_too_lit_or_grey(lay):
+    (sheet,) = lay(make_grid(6))
+    svg = write_svg(replace(sheet, lit=frozenset({"s1", "s4"}))).decode()
+    assert sorted(re.findall(r'data-site="([^"]+)"', svg)) == sorted(sheet.on_map)
+    assert len(re.findall('<g id="sites:', svg)) == 2
+
+
+def test_a_grey_symbol_is_grey_and_a_lit_one_has_its_colour(lay):
+    rows = [make_site(n, 123.15 + n / 20, 41.26, status="stopped") for n in range(2)]
+    (sheet,) = lay(make_sites(rows))
+    pixels = _pixels(write_png(replace(sheet, lit=frozenset({"s1"}))))
+    scale, r = sheet.preset.dpi / 72, sheet.symbol_radius
+    colours = {
+        s.site_id: pixels[round(s.y * scale), round((s.x + 0.8 * r) * scale)].tolist()
+        for s in sheet.symbols
+    }
+    assert colours == {"s0": [0xD5, 0xDA, 0xE0], "s1": [0xB3, 0x26, 0x1E]}
+
+
+def test_the_inset_shows_the_frame_in_red(lay):
+    (sheet, *_) = lay(make_grid(9), bounds=(123.15, 41.24, 123.17, 41.25))
+    pixels, scale = _pixels(write_png(sheet)), sheet.preset.dpi / 72
+    window = sheet.inset.window
+    middle = round((window.y + window.height / 2) * scale)
+    red = pixels[middle, round(window.x * scale) - 1 : round(window.x * scale) + 2]
+    assert (red[:, 0] - red[:, 2]).max() > 80
+
+
+def test_a_picture_of_another_resolution_has_other_pixels(lay):
+    png = write_png(lay(make_grid(4))[0], dpi=36)
+    assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (480, 270)

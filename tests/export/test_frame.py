@@ -86,3 +86,17 @@ def test_nothing_located_shows_the_district():
 def test_bounds_that_are_none_are_refused(bounds):
     with pytest.raises(ValueError, match="minx"):
         choose_frame(make_grid(4), BOX, outline=OUTLINE, bounds=bounds)
+
+
+@given(
+    west=st.floats(-170, 160),
+    south=st.floats(-70, 60),
+    wide=st.floats(0.05, 10),
+)
+def test_a_frame_that_was_asked_for_says_so_back(west, south, wide):
+    # Of the box's own shape, so that nothing has to be added beside it.
+    (x0, y0), (x1, _) = to_mercator([(west, south), (west + wide, south)])
+    north = math.degrees(math.atan(math.sinh((y0 + (x1 - x0) * BOX.height / BOX.width) / 6378137)))
+    asked = (west, south, west + wide, north)
+    frame = choose_frame(make_sites([]), BOX, outline=OUTLINE, bounds=asked)
+    assert frame.bounds == pytest.approx(asked, abs=1e-9)

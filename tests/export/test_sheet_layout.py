@@ -1,12 +1,27 @@
 """Nothing is lost on the way to the sheet, and nothing covers anything else."""
 
+import numpy as np
 import pytest
 import shapely
-from export_samples import make_grid, make_site
+from export_samples import OUTLINE, make_grid, make_site
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.export.layout import MAX_NAMES, MAX_NUMBERS, short_name, text_width
+from geo.category import load_categories
+from geo.export.frame import PRESETS
+from geo.export.layout import (
+    MAX_NAMES,
+    MAX_NUMBERS,
+    SCALE_HEIGHT,
+    TableRow,
+    cut_middle,
+    page_column,
+    page_columns,
+    page_lines,
+    short_name,
+    table_lines,
+    text_width,
+)
 from geo.site import make_sites
 
 
@@ -117,7 +132,7 @@ def test_a_road_keeps_its_course_and_a_coarse_point_its_circle(lay):
         ("辽阳鸿宇晶体有限公司", "鸿宇晶体"),
         ("辽阳站", "辽阳站"),
         ("辽阳农商银行白塔支行", "辽阳农商银行白塔支行"),
-        ("甲" * 80, "甲" * 17 + "…"),
+        ("辽宁省辽阳市" + "甲" * 70 + "（东院）", "甲" * 11 + "…甲甲（东院）"),
     ],
 )
 def test_a_name_is_shortened_as_people_say_it(name, short):
@@ -126,3 +141,123 @@ def test_a_name_is_shortened_as_people_say_it(name, short):
 
 def test_a_chinese_character_is_one_em():
     assert text_width("白塔", 10) == 20
+
+
+def test_a_name_is_cut_where_it_tells_least():
+    name = "演示项目·科技园养老服务中心（东院）04"
+    cut = cut_middle(name, 8, 100)
+    assert cut.startswith("演示项目")
+    assert cut.endswith("…东院）04")
+    assert text_width(cut, 8) <= 100
+    assert cut_middle("辽阳站", 8, 100) == "辽阳站"
+
+
+# ---- the locator -----------------------------------------------------------------------------------
+
+
+def _small(lay, preset="16:9-1080", count=9):
+    return lay(make_grid(count), preset, bounds=(123.15, 41.24, 123.17, 41.25))[0]
+
+
+def test_a_frame_on_most_of_the_district_has_no_inset(lay):
+    assert lay(make_grid(1))[0].inset is None
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_small_frame_has_an_inset_between_the_table_and_the_scale(lay, preset):
+    sheet = _small(lay, preset)
+    box = sheet.inset.box
+    assert sheet.side.contains(box)
+    assert box.bottom <= sheet.side.bottom - SCALE_HEIGHT
+    assert sheet.rows_from < box.y
+    assert box.contains(sheet.inset.window)
+
+
+def test_the_window_of_an_inset_is_the_frame_at_the_scale_of_the_district(lay):
+    sheet = _small(lay)
+    west, south, east, north = sheet.frame.bounds
+    x0, y0, x1, y1 = (
+        np.concatenate(sheet.inset.rings).min(0).tolist()
+        + np.concatenate(sheet.inset.rings).max(0).tolist()
+    )
+    left, bottom, right, top = OUTLINE.bounds
+    window = sheet.inset.window
+    assert (window.x - x0) / (x1 - x0) == pytest.approx((west - left) / (right - left), abs=1e-6)
+    assert window.width / (x1 - x0) == pytest.approx((east - west) / (right - left), abs=1e-6)
+    # Latitudes are stretched a little by the projection.
+    assert window.height / (y1 - y0) == pytest.approx((north - south) / (top - bottom), rel=0.01)
+
+
+def test_an_inset_that_would_cover_the_legend_is_left_out(lay):
+    statuses = load_categories().statuses
+    rows = [
+        make_site(n, 123.16 + n / 4000, 41.245, kind=status.kind, status=status.code)
+        for n, status in enumerate(statuses)
+    ]
+    sheet = lay(make_sites(rows), bounds=(123.155, 41.24, 123.17, 41.25))[0]
+    assert len(sheet.on_map) == len(statuses)
+    if sheet.inset is not None:
+        assert sheet.rows_from < sheet.inset.box.y
+
+
+# ---- labels of areas -------------------------------------------------------------------------------
+
+
+def _area(shape, **more):
+    return make_site(
+        0, kind="project", status="building", geometry=shape, precision="poi", name="园区", **more
+    )
+
+
+def test_the_label_of_an_area_with_a_hole_stands_on_the_area(lay):
+    area = shapely.box(123.15, 41.24, 123.19, 41.27) - shapely.box(123.152, 41.242, 123.18, 41.268)
+    (sheet,) = lay(make_sites([_area(area)]))
+    (label,) = sheet.labels
+    middle = shapely.Point(label.box.x + label.box.width / 2, label.box.y + label.box.height / 2)
+    drawn = shapely.transform(area, sheet.frame.to_sheet)
+    assert drawn.contains(middle)
+    assert drawn.boundary.distance(middle) > 20
+
+
+def test_the_label_of_what_runs_out_of_the_frame_stands_where_it_is_seen(lay):
+    road = shapely.LineString([(123.0, 41.26), (123.18, 41.26)])
+    row = make_site(0, geometry=road, kind="parking", status="enforced", precision="road")
+    bounds = (123.16, 41.25, 123.2, 41.27)
+    for site in (row, _area(shapely.box(123.0, 41.25, 123.17, 41.265))):
+        (sheet,) = lay(make_sites([site]), bounds=bounds)
+        assert [label.site_id for label in sheet.labels] == ["s0"]
+
+
+# ---- tables ----------------------------------------------------------------------------------------
+
+
+def _row(number):
+    return TableRow(number, f"s{number}", "甲", "已复工", "")
+
+
+def test_the_missing_stand_under_a_heading_after_a_space():
+    shown, absent = [_row(1), _row(2)], [_row(0), _row(0)]
+    assert table_lines([*shown, *absent], "!") == [*shown, "", "!", *absent]
+    assert table_lines(absent, "!") == ["!", *absent]
+    assert table_lines(shown, "!") == shown
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_the_columns_of_a_page_hold_every_row_and_end_at_the_margin(lay, preset):
+    sheets = lay(make_grid(390, missing=200), preset)
+    for sheet in sheets[1:]:
+        columns = page_columns(sheet)
+        assert max(map(len, columns)) <= page_lines(sheet.preset)
+        rows = [line for column in columns for line in column if not isinstance(line, str)]
+        assert rows == list(sheet.table)
+    last = page_column(sheets[0].preset, len(page_columns(sheets[1])) - 1)
+    assert last[1] == pytest.approx(sheets[0].preset.width - 18)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_the_rows_beside_the_map_end_above_the_scale(lay, preset):
+    sheet = lay(make_grid(60, missing=30), preset)[0]
+    lines = table_lines(sheet.table, "!")
+    assert lines
+    foot = sheet.rows_from + (len(lines) - 1) * 8.0 * 1.42
+    assert foot <= sheet.side.bottom - SCALE_HEIGHT

@@ -129,7 +129,7 @@ def test_the_table_beside_the_map_is_a_native_one_with_every_row():
     for slide, sheet in zip(_slides(sheets), sheets, strict=True):
         rows = [row for s in slide.shapes if s.has_table for row in s.table.rows]
         texts = [[cell.text for cell in row.cells] for row in rows]
-        listed = [row for row in texts if row[0] != "未上图清单"]
+        listed = [row for row in texts if row[0] not in ("", "未上图清单")]
         assert [row[:2] for row in listed] == [
             [str(row.number) if row.number else "–", row.name] for row in sheet.table
         ]
@@ -321,10 +321,42 @@ def test_the_hole_of_an_area_stays_open():
     assert len(filled.xpath("a:close")) == 2
 
 
+def test_an_area_is_hatched_lightly_and_drawn_under_the_roads():
+    area = shapely.box(123.16, 41.25, 123.19, 41.27)
+    rows = [
+        _road(0),
+        make_site(1, kind="project", status="building", geometry=area, precision="poi"),
+    ]
+    slide = _slides(lay_out_usual(make_sites(rows)))[0]
+    (pattern,) = _named(slide, "site:")["s1"]._element.xpath("./p:spPr/a:pattFill")
+    assert pattern.get("prst") == "ltUpDiag"
+    colours = [(e.getparent().tag, e.get("val")) for e in pattern.iter(f"{A}srgbClr")]
+    assert colours == [(f"{A}fgClr", "764FAF"), (f"{A}bgClr", "FFFFFF")]
+    names = [s.name for s in slide.shapes]
+    assert names.index("project.building") < names.index("parking.enforced")
+
+
+def test_the_inset_stands_where_the_sheet_says():
+    (sheet, *_) = lay_out_usual(make_grid(9), bounds=(123.15, 41.24, 123.17, 41.25))
+    slide = _slides([sheet])[0]
+    (inset,) = _named(slide, "inset frame").values()
+    window = sheet.inset.window
+    place = [_points(v) for v in (inset.left, inset.top, inset.width, inset.height)]
+    assert place == pytest.approx([window.x, window.y, window.width, window.height], abs=0.001)
+    assert not _named(_slides(lay_out_usual(make_grid(1)))[0], "inset")
+
+
+def test_a_status_of_which_some_sites_are_lit_has_two_groups():
+    (sheet,) = lay_out_usual(make_grid(5))
+    (slide,) = _slides([replace(sheet, lit=frozenset({"s1", "s2"}))])
+    groups = [s for s in slide.shapes if s.name == "enterprise.resumed"]
+    assert [len(list(group.shapes)) for group in groups] == [3, 2]
+
+
 def test_on_a_page_of_a_series_what_is_lit_is_on_top_and_the_rest_grey():
     rows = [make_site(0, 123.17, 41.26), make_site(1, 123.18, 41.26, status="stopped")]
     (sheet,) = lay_out_usual(make_sites(rows))
-    (slide,) = _slides([replace(sheet, lit=frozenset({"enterprise.resumed"}))])
+    (slide,) = _slides([replace(sheet, lit=frozenset({"s0"}))])
     names = [s.name for s in slide.shapes if s.name.startswith("enterprise.")]
     assert names == ["enterprise.stopped", "enterprise.resumed"]
     shapes = _named(slide, "site:")
