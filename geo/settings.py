@@ -6,6 +6,7 @@ import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from geo.category import LANGUAGES
@@ -36,6 +37,12 @@ class Settings:
         Whose name changes carry (`BAITA_WHO`); the operating system's user by default.
     language
         Language of the first page, `zh` or `en` (`BAITA_LANGUAGE`).
+    public_map
+        A layer of areas that may be published, any format GDAL knows, with a CRS (`BAITA_PUBLIC_MAP`); None for none.
+    approval
+        The review number (审图号) under which it may be (`BAITA_PUBLIC_MAP_APPROVAL`).
+    approved_until
+        The last day on which that holds (`BAITA_PUBLIC_MAP_UNTIL`, 2027-12-31).
     """
 
     store: str
@@ -43,6 +50,9 @@ class Settings:
     adcode: str
     who: str
     language: str
+    public_map: Path | None = None
+    approval: str = ""
+    approved_until: date | None = None
 
 
 def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
@@ -75,7 +85,25 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(
             f"BAITA_STORE: {DEMO_FILE} is kept for invented sites; take another name"
         )
-    return Settings(store, data, adcode, given.get("BAITA_WHO") or _user(), language)
+    public_map = given.get("BAITA_PUBLIC_MAP")
+    return Settings(
+        store,
+        data,
+        adcode,
+        given.get("BAITA_WHO") or _user(),
+        language,
+        public_map=Path(public_map).expanduser().resolve() if public_map else None,
+        approval=given.get("BAITA_PUBLIC_MAP_APPROVAL", ""),
+        approved_until=_day("BAITA_PUBLIC_MAP_UNTIL", given),
+    )
+
+
+def _day(name: str, given: Mapping[str, str]) -> date | None:
+    text = given.get(name)
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text} is not a day like 2027-12-31") from None
 
 
 def _user() -> str:

@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,15 @@ def test_each_variable_is_taken():
         "BAITA_ADCODE": "211003",
         "BAITA_WHO": " 林 ",
         "BAITA_LANGUAGE": "en",
+        "BAITA_PUBLIC_MAP": "/maps/approved.gpkg",
+        "BAITA_PUBLIC_MAP_APPROVAL": "辽S(2026)1号",
+        "BAITA_PUBLIC_MAP_UNTIL": "2027-12-31",
     }
     settings = load_settings(env)
     assert settings.store == "postgresql://db/baita"
     assert (settings.adcode, settings.who, settings.language) == ("211003", "林", "en")
+    assert settings.public_map == Path("/maps/approved.gpkg").resolve()
+    assert (settings.approval, settings.approved_until) == ("辽S(2026)1号", date(2027, 12, 31))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +48,7 @@ def test_each_variable_is_taken():
         ("BAITA_LANGUAGE", "fr"),
         ("BAITA_STORE", "/data/demo.gpkg"),
         ("BAITA_STORE", "gpkg:demo/demo.gpkg"),
+        ("BAITA_PUBLIC_MAP_UNTIL", "next year"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_what_may_be_written(name, value):

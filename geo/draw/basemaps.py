@@ -13,10 +13,11 @@ from pathlib import Path
 
 import GeoToolCN
 import numpy as np
+import pyogrio
 import shapely
 from GeoToolCN import _gtc
 
-from geo.errors import SiteMapError
+from geo.errors import SiteMapError, SourceError
 
 _DEGREES = 1e-5  # the package keeps whole 1e-5 degrees
 OUTLINE_SOURCE = "geotool-cn (DataV.GeoAtlas)"
@@ -84,6 +85,31 @@ def district_outline(adcode: str) -> shapely.MultiPolygon:
     return district(adcode).outline
 
 
+@lru_cache(maxsize=4)
+def read_areas(path: Path) -> shapely.MultiPolygon:
+    """Return all areas of a layer as one, EPSG:4326: a basemap that an administrator has permission to publish.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read, says no CRS, or has no area in it.
+    """
+    try:
+        layer = pyogrio.read_dataframe(path, columns=[])
+    except (
+        Exception
+    ) as error:  # pyogrio raises several kinds, some of them no subclass of the others
+        raise SourceError(f"the basemap {path.name} cannot be read") from error
+    if layer.crs is None:
+        raise SourceError(f"the basemap {path.name} does not say its CRS; save it with one")
+    shapes = layer.to_crs("EPSG:4326").geometry
+    areas = [shape for shape in shapes if shape is not None and shape.geom_type.endswith("Polygon")]
+    if not areas:
+        raise SourceError(f"the basemap {path.name} has no areas in it")
+    joined = shapely.union_all(shapely.make_valid(areas, method="structure", keep_collapsed=False))
+    return shapely.MultiPolygon(list(getattr(joined, "geoms", [joined])))
+
+
 def _polygons(rings: list[tuple[Sequence[float], Sequence[float]]]) -> list[shapely.Polygon]:
     exterior, *holes = (np.column_stack(ring) * _DEGREES for ring in rings)
     shape = shapely.Polygon(exterior, holes)
@@ -113,6 +139,14 @@ def basemap(adcode: str, landmarks: Iterable[tuple[str, float, float]] = ()) -> 
         "landmarks": [[name, lat, lon] for name, lon, lat in landmarks],
         "source": OUTLINE_SOURCE,
     }
+
+
+def public_basemap(region: Region, outline: shapely.Geometry) -> dict[str, object]:
+    """Return what a page draws of a basemap that may be published: its areas, and nothing of ours."""
+    at = shapely.point_on_surface(outline)
+    parts = shapely.MultiPolygon([*getattr(outline, "geoms", [outline])])
+    drawn = _drawn(Region(region.adcode, region.name, parts, (at.x, at.y)))
+    return {"home": drawn, "neighbours": [], "landmarks": [], "source": ""}
 
 
 def _drawn(region: Region) -> dict[str, object]:

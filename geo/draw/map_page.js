@@ -6,7 +6,7 @@
 (function () {
   'use strict';
 
-  const { el, fill, Attributes, DetailPanel, SiteTable, Placer, Stage } = window.BaitaParts;
+  const { el, fill, data, Attributes, DetailPanel, SiteTable, Placer, Stage } = window.BaitaParts;
   const SCALE_PX = 120;
   const MIN_SPAN_KM = 4; // a first look shows at least this much around the sites
   const ICONS = { // drawn on a 20 x 20 grid; a font's own signs are missing on some office PCs
@@ -14,6 +14,7 @@
     labels: 'M3 6V3h14v3M10 3v14M7 17h6',
     full: 'M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
     present: 'M2 4h16v10H2zM10 14v3M6 17h8',
+    figure: 'M3 3h14v14H3zM3 14l4-5 4 5 3-3 3 3M13 6.5h1',
   };
 
   function icon(name) {
@@ -44,11 +45,15 @@
       this.table = new SiteTable(this);
       this.placer = new Placer(this);
       this.stage = new Stage(this);
+      if (window.BaitaFigure) {
+        this.scenes = new window.BaitaFigure.Scenes(this);
+        this.figure = new window.BaitaFigure.FigurePanel(this);
+      }
       this.tip = el('div', { class: 'tip', hidden: true });
       this.messages = el('div', { class: 'messages', role: 'status' });
       this.empty = el('div', { class: 'empty-state', hidden: true });
       this.root.append(this.tip, this.messages, this.empty);
-      for (const node of this.root.querySelectorAll('.detail,.dock,.placer,.messages,.buttons,.stage,.empty-state')) {
+      for (const node of this.root.querySelectorAll('.detail,.dock,.placer,.messages,.buttons,.stage,.empty-state,.figure')) {
         L.DomEvent.disableClickPropagation(node);
         // Leaflet looks for `node` above what was clicked, in vain when the click has removed that: a message, a row.
         node.addEventListener('click', event => event.stopPropagation());
@@ -83,7 +88,8 @@
         this.button(text.fit, 'fit', () => this.fit()),
         this.labelButton = this.button(text.labels, 'labels', () => this.toggleLabels()),
         this.button(text.full_screen, 'full', () => this.fullScreen()),
-        this.button(text.present, 'present', () => this.post('key', { key: 'p' })));
+        this.button(text.present, 'present', () => this.post('key', { key: 'p' })),
+        window.BaitaFigure ? this.button(text.figure.open, 'figure', () => this.figure.toggle()) : '');
       this.labelButton.setAttribute('aria-pressed', 'true');
       this.root.append(this.buttons, this.scale, this.north);
       map.on('zoomend moveend resize', () => this.drawScale());
@@ -113,22 +119,22 @@
     listen() {
       window.addEventListener('message', event => {
         if (event.origin !== location.origin || event.source !== window.parent || !event.data) return;
-        const { type, ...data } = event.data;
-        if (type === 'baita:state') this.setState(data);
-        else if (type === 'baita:preview') this.showAllBut(data.hidden, this.layer.bits());
-        else if (type === 'baita:answer') this.answer(data);
-        else if (type === 'baita:command') this.command(data);
+        const { type, ...message } = event.data;
+        if (type === 'baita:state') this.setState(message);
+        else if (type === 'baita:preview') this.showAllBut(message.hidden, this.layer.bits());
+        else if (type === 'baita:answer') this.answer(message);
+        else if (type === 'baita:command') this.command(message);
       });
       this.layer.on('hover', event => this.hover(event)).on('choose', event => this.clicked(event));
       this.map.on('moveend', () => this.tellView());
       document.addEventListener('keydown', event => {
         if (event.target.closest('input,select,textarea') && event.key !== 'Escape') return;
         if (event.ctrlKey || event.metaKey || event.altKey) return;
-        if (this.command({ key: event.key })) event.preventDefault();
-      });
+        if (this.command({ key: event.key })) { event.preventDefault(); event.stopPropagation(); }
+      }, { capture: true }); // before Leaflet, which pans by the arrows that step through the scenes
     }
 
-    post(type, data) { if (window.parent !== window) window.parent.postMessage({ type: 'baita:' + type, ...data }, location.origin); }
+    post(type, message) { if (window.parent !== window) window.parent.postMessage({ type: 'baita:' + type, ...message }, location.origin); }
 
     tellView() {
       const centre = this.map.getCenter(), w = this.layer.selected >= 0 && this.words ? this.words.peek(this.layer.selected) : null;
@@ -141,8 +147,8 @@
       let sites, bits;
       try {
         [sites, bits] = await Promise.all([
-          this.dataBase === state.data ? null : fetchBuffer(state.data + 'sites.bin'),
-          state.selection ? fetchBuffer(`${state.data}selection.bin?${state.selection}`) : null,
+          this.dataBase === state.data ? null : data.buffer(state.data + 'sites.bin'),
+          state.selection ? data.buffer(`${state.data}selection.bin?${state.selection}`) : null,
         ]);
       } catch {
         if (turn === this.turn) this.say(this.text.data_failed, { label: this.text.retry, run: () => this.setState(state) });
@@ -190,8 +196,10 @@
     }
 
     refresh() {
+      if (this.scenes) this.scenes.arrived();
       this.table.update();
       this.stage.update();
+      if (this.figure) this.figure.refresh();
       this.showEmpty();
       if (!this.detail.node.hidden && this.layer.selected >= 0) this.openDetail(this.layer.selected);
     }
@@ -234,9 +242,12 @@
     command({ key, run }) {
       const does = {
         f: () => this.fit(), l: () => this.toggleLabels(), t: () => this.table.toggle('table'), u: () => this.table.toggle('tray'),
+        e: () => { if (!this.figure || this.presenting) return false; this.figure.toggle(); return true; },
+        ArrowRight: () => this.presenting && this.scenes.step(1), PageDown: () => this.presenting && this.scenes.step(1),
+        ArrowLeft: () => this.presenting && this.scenes.step(-1), PageUp: () => this.presenting && this.scenes.step(-1),
         p: () => this.post('key', { key: 'p' }), '/': () => this.post('key', { key: '/' }),
         Enter: () => { if (!this.placer.active || !this.placer.isLine) return false; this.placer.sendLine(); return true; },
-        Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },
+        Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.figure && this.figure.open) this.figure.toggle(); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },
       }[key || run];
       if (run === 'present' || run === 'normal') { this.present(run === 'present'); return true; }
       return does ? does() !== false : false;
@@ -270,6 +281,8 @@
 
     present(on) {
       this.presenting = on;
+      if (this.figure && this.figure.open) this.figure.toggle();
+      if (this.scenes) this.scenes.present(on);
       document.body.classList.toggle('presenting', on);
       this.stage.update();
       setTimeout(() => { this.map.invalidateSize({ animate: false }); this.layer._update(); }, 60);
@@ -318,19 +331,18 @@
     async chooseId(id) {
       this.pendingSite = id;
       try {
-        const reply = await fetch(`${this.dataBase}row?site=${encodeURIComponent(id)}`);
-        if (reply.ok) await this.choose((await reply.json()).row);
+        await this.choose((await data.json(`${this.dataBase}row?site=${encodeURIComponent(id)}`)).row);
+      } catch { // the link is older than the data, or the server is away: nothing is chosen
       } finally {
         this.pendingSite = '';
       }
     }
   }
 
-  async function fetchBuffer(url) {
-    const reply = await fetch(url);
-    if (!reply.ok) throw new Error(`${reply.status}`);
-    return reply.arrayBuffer();
-  }
-
-  window.BaitaMap = { start(map, config) { window.baita = new MapPage(map, config); window.baita.post('ready', { loads: 0 }); } };
+  window.BaitaMap = {
+    start(map, config) {
+      const page = window.baita = new MapPage(map, config);
+      if (window.BaitaHandout) window.BaitaHandout.open(page); else page.post('ready', { loads: 0 });
+    },
+  };
 })();

@@ -14,7 +14,7 @@
     for (const [name, value] of Object.entries(properties || {})) {
       if (name === 'class') node.className = value;
       else if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
-      else if (name.startsWith('aria-') || name === 'role') node.setAttribute(name, value);
+      else if (/^(aria-|data-|role$)/.test(name)) node.setAttribute(name, value);
       else node[name] = value;
     }
     node.append(...children.filter(child => child !== null && child !== undefined && child !== ''));
@@ -51,7 +51,7 @@
     load(chunk) {
       if (this.chunks.has(chunk)) return Promise.resolve();
       if (!this.waiting.has(chunk)) {
-        this.waiting.set(chunk, fetchJson(`${this.base}words/${chunk}.json`).then(rows => {
+        this.waiting.set(chunk, data.json(`${this.base}words/${chunk}.json`).then(rows => {
           this.chunks.set(chunk, rows.map(r => ({ id: r[0], name: r[1], asOf: r[2], street: r[3], place: r[4], precision: r[5], reason: r[6], metres: r[7] })));
           this.waiting.delete(chunk);
           this.onArrival();
@@ -61,10 +61,16 @@
     }
   }
 
-  async function fetchJson(url) {
-    const reply = await fetch(url);
+  /** Where the page's data comes from: this server, or in a hand-out the page itself (see handout.js). */
+  const data = window.BaitaData || {
+    async json(url, options) { return (await answer(url, options)).json(); },
+    async buffer(url) { return (await answer(url)).arrayBuffer(); },
+  };
+
+  async function answer(url, options) {
+    const reply = await fetch(url, options);
     if (!reply.ok) throw new Error(`${reply.status}`);
-    return reply.json();
+    return reply;
   }
 
   /** What is known of one site, beside the map. */
@@ -80,7 +86,7 @@
       this.row = row;
       let site;
       try {
-        site = await fetchJson(`${this.page.siteBase}${encodeURIComponent(words.id)}.json`);
+        site = await data.json(`${this.page.siteBase}${encodeURIComponent(words.id)}.json`);
       } catch {
         this.page.say(text.detail_failed);
         return;
@@ -200,9 +206,9 @@
       if (this.order.column === column) {
         this.order.descending = !this.order.descending;
       } else {
-        const reply = await fetch(`${this.page.dataBase}order/${column}.bin`);
-        if (!reply.ok) return;
-        this.order = { column, descending: false, rows: new Uint32Array(await reply.arrayBuffer()) };
+        let order;
+        try { order = await data.buffer(`${this.page.dataBase}order/${column}.bin`); } catch { this.page.say(this.page.text.data_failed); return; }
+        this.order = { column, descending: false, rows: new Uint32Array(order) };
       }
       this.update();
     }
@@ -364,7 +370,7 @@
     update() {
       const { page } = this, { text, state } = page, seen = page.layer.visible();
       if (!seen || !state) return;
-      this.title.replaceChildren(el('h1', {}, state.title), el('p', {}, state.subtitle),
+      this.title.replaceChildren(el('h1', {}, page.scenes && page.scenes.title || state.title), el('p', {}, state.subtitle),
         state.notice ? el('p', { class: 'notice' }, state.notice) : '');
       const groups = page.kinds.map(kind => {
         const rows = kind.statuses.filter(s => seen.counts[s.code] > 0);
@@ -379,5 +385,5 @@
     }
   }
 
-  window.BaitaParts = { el, fill, Attributes, DetailPanel, SiteTable, Placer, Stage };
+  window.BaitaParts = { el, fill, data, Attributes, DetailPanel, SiteTable, Placer, Stage };
 })();

@@ -22,6 +22,7 @@ from geo.draw.escape import script_json
 
 MAP_NAME = "baita"
 MAX_ZOOM = 19
+SCRIPTS = ("site_layer", "map_parts", "map_figure", "map_page")
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 
@@ -67,8 +68,7 @@ def draw_map(
     language
         zh or en.
     assets
-        File name to address for leaflet.css, map_page.css, leaflet.js, site_layer.js, map_parts.js and
-        map_page.js.
+        File name to address for leaflet.css, map_page.css, leaflet.js and those of `SCRIPTS`.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def draw_map(
     # a map's files are written before those of its children.
     page.default_js = [("leaflet", assets["leaflet.js"])]
     page.default_css = [("leaflet_css", assets["leaflet.css"])]
-    scripts = [(name, assets[f"{name}.js"]) for name in ("site_layer", "map_parts", "map_page")]
+    scripts = [(name, assets[f"{name}.js"]) for name in SCRIPTS]
     _SiteMap(script_json(config), scripts, [("map_page_css", assets["map_page.css"])]).add_to(page)
     html: str = figure.render()
     return html.replace("<html>", f'<html lang="{"zh-CN" if language == "zh" else "en"}">', 1)
@@ -132,13 +132,17 @@ def content_policy(html: str) -> str:
 
     Each inline script is named by its SHA-256; nothing may be fetched from another host.
     """
-    hashes = (
-        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        for script in _INLINE_SCRIPT.findall(html)
-    )
-    allowed = " ".join(f"'sha256-{value}'" for value in hashes)
     return (
-        f"default-src 'none'; script-src 'self' {allowed}; style-src 'self' 'unsafe-inline'; "
+        f"default-src 'none'; script-src 'self' {script_hashes(html)}; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'self'"
     )
+
+
+def script_hashes(html: str) -> str:
+    """Return the inline scripts of a page as a policy names them, by their SHA-256."""
+    found = _INLINE_SCRIPT.findall(html)
+    hashes = (
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in found
+    )
+    return " ".join(f"'sha256-{value}'" for value in hashes)

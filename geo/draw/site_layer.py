@@ -17,6 +17,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import shapely
 
 from geo.category import Categories
@@ -203,6 +204,40 @@ def attribute_rows(sites: gpd.GeoDataFrame, chunk: int) -> list[list[object]]:
         list(row)
         for row in zip(part["site_id"], part["name"], dates, *columns, metres, strict=True)
     ]
+
+
+def site_details(sites: gpd.GeoDataFrame, row: int, categories: Categories) -> dict[str, Any]:
+    """Return everything a table says of one site, as plain values for the detail panel.
+
+    Parameters
+    ----------
+    sites
+        Site table.
+    row
+        Position in it.
+    categories
+        Kinds and statuses.
+
+    Returns
+    -------
+    details
+        Texts by name; `code` of the category; `point` as longitude and latitude (EPSG:4326) or None; `raw` as the
+        two numbers of the source and their datum, or None.
+    """
+    site = sites.iloc[row]
+    point = site.geometry if isinstance(site.geometry, shapely.Point) else None
+    texts = ("site_id", "name", "place", "street", "precision", "match_method", "reason", "note")
+    raw = [site["raw_x"], site["raw_y"]]
+    return {
+        **{name: str(site[name]) for name in texts},
+        "code": int(category_codes(sites.iloc[[row]], categories)[0]),
+        "as_of": "" if pd.isna(site["as_of"]) else site["as_of"].date().isoformat(),
+        "uncertainty_m": None if pd.isna(site["uncertainty_m"]) else float(site["uncertainty_m"]),
+        "point": None if point is None else [point.x, point.y],
+        "raw": None if pd.isna(raw).any() else [*map(float, raw), str(site["raw_datum"])],
+        "source": {key: str(site[f"source_{key}"]) for key in ("file", "where", "quote")},
+        "fictitious": bool(site["fictitious"]),
+    }
 
 
 def sort_order(sites: gpd.GeoDataFrame, column: str, categories: Categories) -> bytes:

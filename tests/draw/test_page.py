@@ -9,10 +9,10 @@ import pytest
 
 from geo.category import load_categories
 from geo.draw.basemaps import basemap, district, neighbours
-from geo.draw.page import content_policy, draw_map, legend
+from geo.draw.page import SCRIPTS, content_policy, draw_map, legend
 from geo.errors import SiteMapError
 
-NAMES = "leaflet.css map_page.css leaflet.js site_layer.js map_parts.js map_page.js".split()
+NAMES = ["leaflet.css", "map_page.css", "leaflet.js", *(f"{name}.js" for name in SCRIPTS)]
 ASSETS = {name: f"../static/abc/{name}" for name in NAMES}
 CATEGORIES = load_categories()
 
