@@ -12,7 +12,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -181,26 +181,30 @@ def _filter(chosen: argparse.Namespace, categories: Categories) -> SiteFilter:
 
 def _export(chosen: argparse.Namespace) -> int:
     from geo import pipeline
-    from geo.export import export_selection
+    from geo.export import export_selection, write_file
     from geo.settings import load_settings
-    from geo.ui.picture import make_picture
+    from geo.ui.picture import Look, make_picture, render
 
     settings = load_settings()
     categories = pipeline.district_categories(settings)
     with _open(chosen.store, settings) as store:
         sites = store.read_sites()
-    picture = make_picture(
-        sites,
-        _filter(chosen, categories),
-        categories,
-        settings,
+    look = Look(
         preset=chosen.preset,
         language=chosen.language,
         title=chosen.title,
         unit=chosen.unit,
         bounds=chosen.bbox,
+        labels=chosen.labels,
+        public=chosen.public,
     )
-    report = export_selection(picture, chosen.format, chosen.out, series=chosen.series == "status")
+    picture = make_picture(sites, _filter(chosen, categories), categories, settings, look)
+    if chosen.format == "html":
+        rendered = render(picture, "html", settings)
+        [page] = rendered.files.values()
+        report = replace(rendered.report, files=(write_file(chosen.out, page),))
+    else:
+        report = export_selection(picture, chosen.format, chosen.out, series=chosen.series)
     return _print_json(
         {
             "files": [str(path) for path in report.files],
@@ -348,13 +352,21 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     _add_sites(parser)
-    forms = ("png", "pdf", "svg", "pptx", "xlsx", "csv", "gpkg", "geojson")
+    forms = ("png", "pdf", "svg", "pptx", "xlsx", "csv", "gpkg", "geojson", "html")
     presets = ("16:9-1080", "16:9-720", "16:9-4k", "a4", "a3")
     parser.add_argument("--format", required=True, choices=forms)
     parser.add_argument("--preset", default=presets[0], choices=presets)
     parser.add_argument("--out", type=Path, required=True, metavar="PATH")
     parser.add_argument(
-        "--series", default="", choices=("", "status"), help="a page each (分状态图集)"
+        "--series", default="", choices=("", "status", "street"), help="a page each (图集)"
+    )
+    parser.add_argument(
+        "--labels", default="auto", choices=("auto", "names", "numbers", "none"), help="标注"
+    )
+    parser.add_argument(
+        "--public",
+        action="store_true",
+        help="for publication: needs a basemap with a review number (BAITA_PUBLIC_MAP)",
     )
     parser.add_argument("--title", default="", help="instead of the one made from the filter")
     parser.add_argument("--unit", default="", help="who made it (制图单位)")

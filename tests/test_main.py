@@ -200,6 +200,21 @@ def test_export_takes_the_filters_of_the_map_and_a_title(answer, tmp_path):
     assert "项目推进图" in target.read_text(encoding="utf-8")
 
 
+def test_a_handout_a_series_by_street_and_the_refusal_to_publish(answer, complaint, tmp_path):
+    page = tmp_path / "页.html"
+    said = answer("export", "--format", "html", "--out", str(page))
+    assert len(said["on_map"]) + len(said["missing"]) == 16
+    assert "BaitaHandout" in page.read_text(encoding="utf-8")
+    slides = tmp_path / "s.pptx"
+    answer("export", "--format", "pptx", "--series", "street", "--out", str(slides))
+    assert slides.stat().st_size > 10_000
+    secret = tmp_path / "p.png"
+    for form in ("png", "html"):
+        words = ("export", "--format", form, "--public", "--out", str(secret))
+        assert "own_boundaries" in complaint(*words)
+    assert not secret.exists()
+
+
 def test_an_export_that_cannot_be_made_is_one_clear_line(complaint, tmp_path):
     out = ("--out", str(tmp_path / "a.png"))
     assert "nothing is selected" in complaint("export", "--format", "png", "--q", "查无此处", *out)

@@ -15,8 +15,9 @@ from typing import Any
 import streamlit as st
 
 from geo.category import Categories
-from geo.errors import SiteMapError, StoreConflict
+from geo.errors import FilterError, SiteMapError, StoreConflict
 from geo.pipeline import place_line, place_pasted, place_site, undo_place
+from geo.scheme import Scheme
 from geo.site import Precision
 from geo.store import GeoPackageStore
 from geo.ui.address import current_dataset, current_language, shown_filter, write_filter
@@ -130,6 +131,15 @@ def _switch(asked: Action) -> None:
 
 def _clear_filters(asked: Action) -> None:
     write_filter(SiteFilter())
+
+
+def _show(asked: Action) -> None:
+    """Show what a kept scheme filters by; one that names what is gone says so and changes nothing."""
+    categories = get_library().categories
+    try:
+        write_filter(Scheme("-", str(asked.get("query"))[:4000]).filter(categories))
+    except FilterError as error:
+        _answer(False, _words()["export"]["scheme_outdated"].format(reason=error))
 
 
 def _open(asked: Action) -> None:
@@ -250,6 +260,7 @@ _HANDLERS: dict[str, Callable[[Action], None]] = {
     "solo_kind": _switch,
     "all": _switch,
     "clear": _clear_filters,
+    "show": _show,
     "open": _open,
     "place": _place,
     "undo": _undo,

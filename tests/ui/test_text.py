@@ -33,12 +33,25 @@ def test_every_precision_and_reason_has_a_word(language):
     assert set(words["reasons"]) == {reason.value for reason in Reason} - {""}
 
 
-@pytest.mark.parametrize("name", ["map_parts.js", "map_page.js"])
-def test_every_word_the_script_asks_for_exists(name):
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        ("map_parts.js", ()),
+        ("map_page.js", ()),
+        ("map_figure.js", ("figure",)),
+        ("handout.js", ("handout",)),
+    ],
+)
+def test_every_word_the_script_asks_for_exists(name, section):
     script = (ROOT / "geo" / "draw" / name).read_text(encoding="utf-8")
-    asked = set(re.findall(r"\btext\.(\w+)", script)) - {"replace"}
-    assert asked <= set(load_text("zh")["map"])
-    assert len(asked) > 5
+    asked = set(re.findall(r"\btext\.(\w+)", script)) - {
+        *("replace", "normalize", "figure", "handout", "undo", "internal")
+    }
+    words = load_text("zh")["map"]
+    for part in section:
+        words = words[part]
+    assert asked <= set(words)
+    assert len(asked) > 1
 
 
 def test_english_text_has_no_leftover_chinese():

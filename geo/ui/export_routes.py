@@ -1,0 +1,143 @@
+"""Routes of the panel that makes pictures: preview, jobs, files, and the schemes that are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from geo.errors import FilterError, SiteMapError
+from geo.scheme import MAX_SCHEMES, Scheme
+from geo.ui.answers import FRESH, Refused, handle, json_answer
+from geo.ui.exports import (
+    BusyError,
+    Job,
+    Jobs,
+    Order,
+    make_file,
+    media_type,
+    preview,
+    read_order,
+)
+from geo.ui.library import DATASETS, get_library
+from geo.ui.text import load_text
+
+log = logging.getLogger(__name__)
+
+_KEY = "scheme:"
+
+
+def export_routes(prefix: str) -> list[BaseRoute]:
+    """Return the routes under a prefix."""
+    return [
+        Route(prefix + "/export/{dataset}/preview.json", handle(_preview)),
+        Route(prefix + "/export/{dataset}/jobs", handle(_start), methods=["POST"]),
+        Route(prefix + "/job/{job_id}", handle(_job), methods=["GET", "DELETE"]),
+        Route(prefix + "/job/{job_id}/file", handle(_file)),
+        Route(prefix + "/schemes/{dataset}", handle(_schemes), methods=["GET", "POST"]),
+        Route(prefix + "/schemes/{dataset}/{scheme_id}", handle(_drop), methods=["DELETE"]),
+    ]
+
+
+@lru_cache(maxsize=1)
+def _jobs() -> Jobs:
+    return Jobs()
+
+
+def _dataset(request: Request) -> str:
+    name: str = request.path_params["dataset"]
+    if name not in DATASETS:
+        raise KeyError(name)
+    return name
+
+
+def _order(request: Request) -> Order:
+    params = {name: request.query_params.getlist(name) for name in request.query_params}
+    return read_order(_dataset(request), params, get_library().categories)
+
+
+def _preview(request: Request) -> Response:
+    return json_answer(request, preview(_order(request), get_library()), FRESH)
+
+
+# ---- jobs -------------------------------------------------------------------------------------------------------
+
+
+def _start(request: Request) -> Response:
+    order, library = _order(request), get_library()
+    words = load_text(order.look.language)
+
+    def explain(error: Exception) -> str:
+        if isinstance(error, SiteMapError):
+            return str(words["export"]["not_made"]).format(reason=error)
+        number = secrets.token_hex(4)
+        log.error("error %s", number, exc_info=error)
+        return str(words["page"]["failed"]).format(id=number)
+
+    try:
+        job = _jobs().start(lambda tell: make_file(order, library, tell), explain)
+    except BusyError as error:
+        raise Refused(429, words["export"]["busy"]) from error
+    return json_answer(request, {"job": job.job_id}, FRESH)
+
+
+def _job(request: Request) -> Response:
+    job_id = request.path_params["job_id"]
+    job = _jobs().cancel(job_id) if request.method == "DELETE" else _jobs().get(job_id)
+    return json_answer(request, _state_of(job), FRESH)
+
+
+def _state_of(job: Job) -> dict[str, object]:
+    return {"state": job.state, "share": job.share, "name": job.name, "error": job.error}
+
+
+def _file(request: Request) -> Response:
+    job = _jobs().get(request.path_params["job_id"])
+    if job.state != "done":
+        raise KeyError(job.job_id)
+    named = f"attachment; filename*=UTF-8''{quote(job.name, safe='')}"
+    headers = {**FRESH, "Content-Disposition": named}
+    return Response(job.data, media_type=media_type(job.name), headers=headers)
+
+
+# ---- schemes ----------------------------------------------------------------------------------------------------
+
+
+def _schemes(request: Request) -> Response:
+    store = get_library().store(_dataset(request))
+    kept = store.notes(_KEY)
+    if request.method == "POST":
+        scheme = Scheme.from_json(request.state.body.decode("utf-8", "replace"))
+        scheme.filter(get_library().categories)
+        key = _KEY + scheme.scheme_id
+        if key not in kept and len(kept) >= MAX_SCHEMES:
+            raise Refused(409, f"{MAX_SCHEMES} schemes are kept; remove one first")
+        store.set_note(key, scheme.to_json())
+        kept = store.notes(_KEY)
+    return json_answer(request, {"schemes": list(_readable(kept))}, FRESH)
+
+
+def _readable(kept: Mapping[str, str]) -> Iterator[dict[str, object]]:
+    """Yield the schemes; one that another program has spoilt does not take the rest along."""
+    for key, text in kept.items():
+        try:
+            yield dataclasses.asdict(Scheme.from_json(text))
+        except FilterError:
+            log.warning("%s is no scheme and is left out", key)
+
+
+def _drop(request: Request) -> Response:
+    if (
+        not get_library()
+        .store(_dataset(request))
+        .drop_note(_KEY + request.path_params["scheme_id"])
+    ):
+        raise KeyError(request.path_params["scheme_id"])
+    return json_answer(request, {}, FRESH)
