@@ -41,6 +41,24 @@ def read(db: sqlite3.Connection) -> list[Claim]:
     ]
 
 
+Key = tuple[str, str]
+
+
+def raw_rows(db: sqlite3.Connection) -> dict[Key, list[object]]:
+    """Return all claims' cells by `claim_id` and `role`, as they are in the file."""
+    rows = db.execute(f"SELECT claim_id, role, {', '.join(_REST)} FROM claims ORDER BY id")
+    return {(str(claim_id), str(role)): list(cells) for claim_id, role, *cells in rows}
+
+
+def put_back(db: sqlite3.Connection, key: Key, cells: list[SqlValue] | None) -> None:
+    """Give a claim the cells it had, or take it away if it was not there (None)."""
+    if cells is None:
+        db.execute("DELETE FROM claims WHERE claim_id = ? AND role = ?", key)
+        return
+    setters = ", ".join(f"{name} = ?" for name in _REST)
+    db.execute(f"UPDATE claims SET {setters} WHERE claim_id = ? AND role = ?", (*cells, *key))
+
+
 def _values(claim: Claim) -> list[SqlValue]:
     source = claim.source
     texts = [getattr(claim, name) for name in _TEXTS]

@@ -16,7 +16,7 @@ import shapely
 from geo.errors import StoreError
 from geo.site import LOCATION, Correction
 from geo.store._rows import SqlValue, check_text, encode_value, refuse_infinite
-from geo.store._sites import Author, Row, change, find
+from geo.store._sites import Author, Row, change, find, from_plain, to_plain
 
 _COLUMNS = "site_id kind name wkb precision uncertainty_m who at x y datum".split()
 _ACTIVE = f"SELECT {', '.join(_COLUMNS)}, id FROM corrections WHERE undone_at IS NULL"
@@ -88,12 +88,8 @@ def _refuse_if_newer(db: sqlite3.Connection, correction_id: int, site_id: str) -
 
 
 def _to_json(row: Row) -> str:
-    cells = {name: row[name] for name in LOCATION}
-    blob = cells["geometry"]
-    return json.dumps(cells | {"geometry": blob.hex() if isinstance(blob, bytes) else None})
+    return json.dumps(to_plain({name: row[name] for name in LOCATION}))
 
 
 def _from_json(text: str) -> Row:
-    cells: Row = json.loads(text)
-    shape = cells["geometry"]
-    return cells | {"geometry": bytes.fromhex(shape) if isinstance(shape, str) else None}
+    return from_plain(json.loads(text))

@@ -13,18 +13,20 @@ a new data version. A site drawn outside without a `site_id` gets `out-` and its
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from geo.errors import StoreError
 from geo.site import COLUMNS, NUMBERS, TEXT
 
 APPLICATION_ID = 0x47504B47  # "GPKG"
 USER_VERSION = 10400
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 OUTSIDE = "outside"
 """`source` of a history row whose change was made by another program; nobody knows `who`."""
 
 TABLES = ("history", "claims", "corrections", "meta")
+"""Tables that every store has, of whatever version."""
+NEWER_TABLES = ("imports",)
 RESERVED = frozenset({"schema_version", "data_version"})
 """Keys of `meta` that only the store sets."""
 
@@ -82,7 +84,14 @@ INSERT INTO gpkg_extensions VALUES ('sites', 'geom', 'gpkg_rtree_index',
   'http://www.geopackage.org/spec120/#extension_rtree', 'write-only');
 """
 
+_IMPORTS = """
+CREATE TABLE imports (
+  id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, name TEXT NOT NULL, who TEXT NOT NULL,
+  at DATETIME NOT NULL, added INTEGER NOT NULL, changed INTEGER NOT NULL, before TEXT NOT NULL,
+  undone_by TEXT, undone_at DATETIME);
+"""
 _TABLES = f"""
+{_IMPORTS}
 CREATE TABLE history (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, site_id TEXT NOT NULL, field TEXT NOT NULL,
   old TEXT NOT NULL, new TEXT NOT NULL, who TEXT NOT NULL, at DATETIME NOT NULL,
@@ -144,10 +153,16 @@ def create(db: sqlite3.Connection) -> None:
     """Make the tables of an empty store in a new, empty database."""
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {USER_VERSION}")
-    attributes = ", ".join(f"('{name}', 'attributes', '{name}')" for name in TABLES)
-    register = f"INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES {attributes};"
-    parts = (_GEOPACKAGE, _sites_table(), _TABLES, register, _RTREE, *_outside_triggers())
+    parts = (
+        *(_GEOPACKAGE, _sites_table(), _TABLES, _register((*TABLES, *NEWER_TABLES)), _RTREE),
+        *_outside_triggers(),
+    )
     db.executescript("BEGIN IMMEDIATE;" + "\n".join(parts) + "COMMIT;")
+
+
+def _register(tables: Iterable[str]) -> str:
+    rows = ", ".join(f"('{name}', 'attributes', '{name}')" for name in tables)
+    return f"INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES {rows};"
 
 
 def identify(db: sqlite3.Connection, name: str) -> int:
@@ -184,7 +199,17 @@ def _index_for_boxes(db: sqlite3.Connection) -> None:
     db.execute(_INDEX)
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _index_for_boxes}
+def _table_of_imports(db: sqlite3.Connection) -> None:
+    db.execute(_IMPORTS)
+    db.execute(_register(["imports"]))
+    db.execute("DROP TRIGGER sites_outside_delete")
+    db.execute(_outside_delete())
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _index_for_boxes,
+    2: _table_of_imports,
+}
 """For each older schema version, the step to the next one. It runs inside a transaction."""
 
 
@@ -220,12 +245,17 @@ def _sites_table() -> str:
 
 
 def _outside_triggers() -> Iterator[str]:
-    gone = _outside_history("OLD.site_id", "'deleted'", "OLD.name", "''", "OLD.version + 1")
     yield _outside_insert()
     yield _outside_update()
-    yield (
-        f"CREATE TRIGGER sites_outside_delete AFTER DELETE ON sites BEGIN {gone}; "
-        f"{NEW_DATA_VERSION}; END;"
+    yield _outside_delete()
+
+
+def _outside_delete() -> str:
+    gone = _outside_history("OLD.site_id", "'deleted'", "OLD.name", "''", "OLD.version + 1")
+    ours = "SELECT 1 FROM history WHERE site_id = OLD.site_id AND version = OLD.version + 1"
+    return (
+        f"CREATE TRIGGER sites_outside_delete AFTER DELETE ON sites WHEN NOT EXISTS ({ours}"
+        f" AND field = 'deleted') BEGIN {gone}; {NEW_DATA_VERSION}; END;"
     )
 
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -189,6 +190,26 @@ def change(db: sqlite3.Connection, row: Row, values: Mapping[str, SqlValue], aut
     given = [*(values[name] for name in differs), found + 1, row["site_id"]]
     db.execute(f"UPDATE sites SET {setters}, version = ? WHERE site_id = ?", given)
     return found + 1
+
+
+def remove(db: sqlite3.Connection, row: Row, author: Author) -> None:
+    """Delete one site; its history stays and says so."""
+    version = int(row["version"]) + 1  # type: ignore[arg-type]
+    about = (row["site_id"], "deleted", row["name"], "", author.who, author.at, version)
+    db.execute(INSERT_HISTORY, (*about, author.source))
+    db.execute("DELETE FROM sites WHERE site_id = ?", (row["site_id"],))
+
+
+def to_plain(row: Row) -> dict[str, object]:
+    """Return a row as JSON knows it, the shape as hexadecimal GeoPackage binary."""
+    blob = row["geometry"]
+    return row | {"geometry": blob.hex() if isinstance(blob, bytes) else None}
+
+
+def from_plain(cells: dict[str, Any]) -> Row:
+    """Return the row that `to_plain` wrote."""
+    shape = cells["geometry"]
+    return cells | {"geometry": bytes.fromhex(shape) if isinstance(shape, str) else None}
 
 
 def read_history(db: sqlite3.Connection, site_id: str) -> list[Change]:

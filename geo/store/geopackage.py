@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,7 +34,7 @@ from geo.site import (
     location_fields,
     make_sites,
 )
-from geo.store import _claims, _corrections, _file, _schema, _sites
+from geo.store import _claims, _corrections, _file, _imports, _schema, _sites
 from geo.store._connection import Connections, translated
 from geo.store._rows import (
     SELECT,
@@ -45,9 +45,10 @@ from geo.store._rows import (
     fetch_columns,
     refuse_unstorable,
 )
+from geo.store._imports import Import, UndoReport
 from geo.store._sites import Author, SaveReport
 
-__all__ = ["GeoPackageStore", "SaveReport"]
+__all__ = ["GeoPackageStore", "Import", "SaveReport", "UndoReport"]
 
 Bbox = tuple[float, float, float, float]
 _FIXED = ("site_id", "version")
@@ -322,6 +323,61 @@ class GeoPackageStore:
         author = _author(who, "undo correction")
         with self._connections.writing() as db:
             _corrections.undo(db, correction_id, author)
+
+    # Imports
+
+    def import_sites(
+        self,
+        sites: gpd.GeoDataFrame,
+        claims: Sequence[Claim] = (),
+        *,
+        name: str,
+        who: str,
+        categories: Categories | None = None,
+    ) -> tuple[SaveReport, int]:
+        """Save sites and claims as one import that can be undone as one; return what changed and its id.
+
+        Parameters
+        ----------
+        sites, who, categories
+            As for `save_sites`.
+        claims
+            As for `save_claims`.
+        name
+            What the import is called in the list: its file.
+
+        Returns
+        -------
+        report, import_id
+            The id is 0 if nothing was new: then there is nothing to undo.
+
+        Raises
+        ------
+        SchemaError, StoreError
+            As `save_sites`.
+        """
+        given = make_sites(check_sites(sites, categories))
+        refuse_unstorable(given)
+        author = _author(who, "")
+        with self._connections.writing() as db:
+            return _imports.save(db, given, claims, check_text("the name", name), author)
+
+    def imports(self, limit: int = 50) -> list[Import]:
+        """Return the imports, newest first."""
+        with self._connections.reading() as db:
+            return _imports.listed(db, limit)
+
+    def undo_import(self, import_id: int, *, who: str) -> UndoReport:
+        """Take an import back: what it added goes, what it changed is as before; what was changed since stays.
+
+        Raises
+        ------
+        StoreError
+            If there is no such import, or it is undone already.
+        """
+        author = _author(who, f"undo import {import_id}")
+        with self._connections.writing() as db:
+            return _imports.undo(db, import_id, author)
 
     # Claims and meta
 

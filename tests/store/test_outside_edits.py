@@ -31,9 +31,9 @@ def _append(path, sites):
     pyogrio.write_dataframe(sites, path, layer="sites", driver="GPKG", append=True)
 
 
-def test_gdal_sees_a_normal_layer_and_four_tables(path):
+def test_gdal_sees_a_normal_layer_and_five_tables(path):
     assert sorted(map(tuple, pyogrio.list_layers(path).tolist())) == [
-        *[(name, None) for name in ("claims", "corrections", "history", "meta")],
+        *[(name, None) for name in ("claims", "corrections", "history", "imports", "meta")],
         ("sites", "Unknown"),
     ]
     info = pyogrio.read_info(path, layer="sites")
