@@ -36,6 +36,7 @@ from geo.site import (
 )
 from geo.store import _claims, _corrections, _file, _imports, _schema, _sites
 from geo.store._connection import Connections, translated
+from geo.store._imports import Import, UndoReport
 from geo.store._rows import (
     SELECT,
     SqlValue,
@@ -45,7 +46,6 @@ from geo.store._rows import (
     fetch_columns,
     refuse_unstorable,
 )
-from geo.store._imports import Import, UndoReport
 from geo.store._sites import Author, SaveReport
 
 __all__ = ["GeoPackageStore", "Import", "SaveReport", "UndoReport"]

@@ -146,4 +146,4 @@ def test_a_store_of_the_version_before_gets_the_table(tmp_path):
     with open_store(path) as store:
         _, number = store.import_sites(sites_of(2), name="a", who="w")
         assert store.undo_import(number, who="w").removed == 1
-        assert [c.source for c in store.history("s1")][0].startswith("undo import")
+        assert next(c.source for c in store.history("s1")).startswith("undo import")
