@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
 
@@ -34,7 +35,7 @@ from geo.locate.given import TOLERANCE_M
 from geo.locate.names import home_names
 from geo.read import ReadReport, read_claims, read_source
 from geo.settings import DEMO_FILE, ROOT, Settings, load_settings
-from geo.site import MAPPED, Correction, RowProblem, SiteRecord, is_located
+from geo.site import LOCATION, MAPPED, Correction, RowProblem, SiteRecord, is_located
 from geo.store import GeoPackageStore, open_store
 
 DEMO_NOTICE = "演示数据（虚构）"
@@ -59,7 +60,8 @@ class LoadReport:
 
     `rows` is always `located + not_located + len(problems)`, and the rows that became sites are always
     `added + changed + unchanged + older`. Older are those that the store knows from a later date: they are
-    left as they are there. `ignored` names the columns that were not understood.
+    left as they are there. `ignored` names the columns that were not understood. `import_id` is what undoes the
+    load, 0 if nothing changed.
     """
 
     file: str
@@ -73,6 +75,7 @@ class LoadReport:
     older: int = 0
     claims: int = 0
     ignored: tuple[str, ...] = ()
+    import_id: int = 0
 
     def __post_init__(self) -> None:
         sites = self.added + self.changed + self.unchanged + self.older
@@ -133,12 +136,18 @@ def load_files(
     settings: Settings | None = None,
     categories: Categories | None = None,
     outline: shapely.Geometry | None = None,
+    own: bool = False,
 ) -> list[LoadReport]:
-    """Load some files in order, see `load_file`; all are read before the first is stored."""
+    """Load some files in order, see `load_file`; all are read before the first is stored.
+
+    This app's `own` files are parsed in this process, and are not among the imports that can be undone.
+    """
     settings = settings or load_settings()
     categories = categories or district_categories(settings)
     files = [Path(path) for path in paths]
-    reads = [read_source(file, categories=categories) for file in files]
+    reads = [
+        read_source(file, categories=categories, sandboxed=False if own else None) for file in files
+    ]
     locators = make_locators(
         store,
         settings,
@@ -148,9 +157,39 @@ def load_files(
     )
     who = who or settings.who
     return [
-        _load(store, file.name, read, locators, who=who, categories=categories)
+        _load(store, file.name, read, locators, who=who, categories=categories, listed=not own)
         for file, read in zip(files, reads, strict=True)
     ]
+
+
+def import_records(
+    store: GeoPackageStore,
+    name: str,
+    read: ReadReport,
+    *,
+    who: str,
+    settings: Settings,
+    categories: Categories,
+    outline: shapely.Geometry | None = None,
+) -> LoadReport:
+    """Locate records that were read and reviewed, and keep them as one import; see `load_file`.
+
+    A record of a site that the store knows adds to what is known: what it leaves empty stays, a status it does not
+    state stays, and so does the place if it brings none.
+
+    Parameters
+    ----------
+    store, who, settings, categories, outline
+        As for `load_file`.
+    name
+        What the import is called.
+    read
+        Records with the `site_id` of the known site they mean, if they mean one; problems; claims.
+    """
+    locators = make_locators(
+        store, settings, categories=categories, outline=outline, ahead=read.records
+    )
+    return _load(store, name, read, locators, who=who, categories=categories, merge=True)
 
 
 def make_locators(
@@ -230,11 +269,19 @@ def _load(
     *,
     who: str,
     categories: Categories,
+    merge: bool = False,
+    listed: bool = True,
 ) -> LoadReport:
-    sites = locate_sites(read.records, locators)
-    newest = sites[~_is_older(sites, store.read_sites())]
-    saved = store.save_sites(newest, who=who, categories=categories)
-    if read.claims:
+    sites, known = locate_sites(read.records, locators), store.read_sites()
+    newest = sites[~_is_older(sites, known)].reset_index(drop=True)
+    if merge:
+        newest = merge_known(newest, known, categories)
+    if listed:
+        saved, import_id = store.import_sites(
+            newest, read.claims, name=file, who=who, categories=categories
+        )
+    else:
+        saved, import_id = store.save_sites(newest, who=who, categories=categories), 0
         store.save_claims(read.claims)
     located = int(is_located(sites).sum())
     return LoadReport(
@@ -249,7 +296,43 @@ def _load(
         older=len(sites) - len(newest),
         claims=len(read.claims),
         ignored=tuple(read.ignored),
+        import_id=import_id,
     )
+
+
+def merge_known(
+    sites: gpd.GeoDataFrame, known: gpd.GeoDataFrame, categories: Categories
+) -> gpd.GeoDataFrame:
+    """Return new statements filled up with what is known of the same sites.
+
+    Parameters
+    ----------
+    sites
+        Site table of a new source.
+    known
+        Site table of the store; sites are the same by `site_id`.
+    categories
+        Kinds and statuses.
+
+    Returns
+    -------
+    merged
+        As many rows as `sites`. Text that the new source leaves empty, a status that it does not state, a date it
+        does not give and, where it has no place, all of `LOCATION` are those that are known.
+    """
+    merged = sites.copy()
+    old = known.set_index("site_id").reindex(sites["site_id"]).reset_index()
+    met = sites["site_id"].isin(known["site_id"]).to_numpy()
+    unknown = np.array([categories.kind(kind).unknown for kind in sites["kind"]], dtype=object)
+    silent = {name: (sites[name] == "").to_numpy() for name in ("place", "street", "note")}
+    silent["status"] = (sites["status"] == unknown).to_numpy(dtype=bool)
+    silent["as_of"] = sites["as_of"].isna().to_numpy()
+    nowhere = (~is_located(sites)) & met
+    silent |= {name: nowhere & is_located(old) for name in LOCATION}
+    silent["name"] = np.ones(len(sites), dtype=bool)
+    for name, mask in silent.items():
+        merged.loc[mask & met, name] = old.loc[mask & met, name].to_numpy()
+    return merged
 
 
 def _is_older(sites: gpd.GeoDataFrame, stored: gpd.GeoDataFrame) -> pd.Series:
@@ -332,7 +415,7 @@ def _fill(store: GeoPackageStore, settings: Settings, name: str, tell: Progress)
         store.set_meta("notice", DEMO_NOTICE)
     for number, file in enumerate(files):
         tell(f"读取 {file.name}", 0.1 + 0.8 * number / len(files))
-        load_file(store, file, settings=settings)
+        load_files(store, [file], settings=settings, own=True)
     if name == BULLETIN:
         tell("读取 claims.csv", 0.9)
         store.save_claims(read_claims(settings.data / "claims.csv"))

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from geo.category import load_categories
 from geo.draw.basemaps import district_outline
 from geo.errors import DatumError, SourceError, StoreConflict, StoreError
 from geo.locate.datum import from_wgs84
@@ -17,17 +18,20 @@ from geo.pipeline import (
     DEMO_NOTICE,
     LoadReport,
     find_candidates,
+    import_records,
     landmarks,
     load_file,
     load_files,
+    merge_known,
     place_line,
     place_pasted,
     place_site,
     prepare_store,
     undo_place,
 )
+from geo.read import ReadReport
 from geo.settings import load_settings
-from geo.site import LOCATION, check_sites, is_located
+from geo.site import LOCATION, Claim, SiteRecord, Source, check_sites, is_located
 from geo.store import open_store
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -434,3 +438,83 @@ def test_candidates_come_from_the_districts_gazetteer(settings):
 
 def test_as_of_is_a_date_all_the_way(bulletin):
     assert _site(bulletin, "road-xinhua")["as_of"].date() == date(2020, 3, 10)
+
+
+# --- imports ----------------------------------------------------------------------------------------------
+
+CATEGORIES = load_categories()
+
+
+def _said(name="辽阳鸿宇晶体有限公司", status="unverified", **more):
+    return SiteRecord(
+        kind="enterprise",
+        name=name,
+        status=status,
+        source=Source("周报", "字 1–9", "原话"),
+        **{"site_id": "ent-hongyu", **more},
+    )
+
+
+def _import(store, settings, *records, claims=()):
+    read = ReadReport(list(records), [], len(records), claims=list(claims))
+    return import_records(store, "周报", read, who="lin", settings=settings, categories=CATEGORIES)
+
+
+def test_a_load_can_be_taken_back(bulletin, tmp_path, settings):
+    before = _versions(bulletin)
+    report = load_file(bulletin, _write(tmp_path, ["甲公司,企业,复工,,,,,"]), settings=settings)
+    assert report.import_id
+    assert bulletin.undo_import(report.import_id, who="lin").removed == 1
+    assert _versions(bulletin) == before
+
+
+def test_the_projects_own_files_are_no_imports(bulletin):
+    assert bulletin.imports() == []
+
+
+def test_what_a_new_source_does_not_say_stays_as_it_was(bulletin, settings):
+    place_site(bulletin, "ent-hongyu", 123.18, 41.26, "wgs84", who="lin")
+    before = bulletin.site("ent-hongyu")
+    report = _import(bulletin, settings, _said(as_of=date(2020, 3, 20)))
+    after = bulletin.site("ent-hongyu")
+    assert (report.added, report.changed) == (0, 1)
+    assert after["status"] == before["status"] == "resumed"
+    assert after["note"] == before["note"] != ""
+    assert after["geometry"].equals(before["geometry"])
+    assert after["precision"] == before["precision"]
+    assert after["as_of"].date() == date(2020, 3, 20)
+    assert after["source_file"] == "周报"
+
+
+def test_what_a_new_source_says_is_taken_and_its_undo_brings_the_old_back(bulletin, settings):
+    before = bulletin.site("ent-hongyu").drop("version")
+    claim = Claim("z1", "白塔区", "", "企业", "total", 9, "家")
+    report = _import(
+        bulletin, settings, _said(status="stopped", place="新华路 9 号"), claims=[claim]
+    )
+    after = bulletin.site("ent-hongyu")
+    assert (after["status"], after["place"]) == ("stopped", "新华路 9 号")
+    assert claim in bulletin.claims()
+    bulletin.undo_import(report.import_id, who="lin")
+    assert bulletin.site("ent-hongyu").drop("version").equals(before)
+    assert claim not in bulletin.claims()
+
+
+def test_a_known_name_is_not_respelt_by_a_new_source(bulletin, settings):
+    _import(bulletin, settings, _said(name="鸿宇公司", status="stopped"))
+    assert bulletin.site("ent-hongyu")["name"] == "辽阳鸿宇晶体有限公司"
+
+
+def test_a_new_coordinate_moves_a_site_that_no_person_has_placed(bulletin, settings):
+    _import(bulletin, settings, _said(x=123.17, y=41.25, datum="wgs84", precision="poi"))
+    assert bulletin.site("ent-hongyu")["geometry"].x == pytest.approx(123.17)
+
+
+def test_merging_with_nothing_known_changes_nothing(bulletin):
+    sites = bulletin.read_sites()
+    assert merge_known(sites, sites.iloc[:0], CATEGORIES).equals(sites)
+    assert (
+        merge_known(sites, sites, CATEGORIES)
+        .drop(columns="geometry")
+        .equals(sites.drop(columns="geometry"))
+    )
