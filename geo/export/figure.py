@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,6 +68,8 @@ from geo.export.tables import writable
 
 # Matplotlib draws by kind of artist unless told otherwise; a symbol is always over a road, a name over both.
 GROUND, LINES, SYMBOLS, NAMES = 1, 2, 3, 4
+# Matplotlib has one set of settings for all threads.
+_SETTINGS = threading.RLock()
 DASH = (0, (2.6, 2.0))
 BOLD = 1.04
 """Bold letters are wider than `text_width` says."""
@@ -119,16 +122,17 @@ def _saved(sheet: Sheet, kind: str, about: Mapping[str, str | None], dpi: float)
 @contextmanager
 def _drawn(sheet: Sheet) -> Iterator[Figure]:
     """Yield a figure of a sheet, with the fonts and settings that must hold until it is saved."""
-    settings: dict[Any, Any] = {
-        "font.family": font_families("".join(sorted(set(all_text(sheet))))),
-        "pdf.fonttype": 42,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "baita",
-        "axes.unicode_minus": False,
-        "hatch.linewidth": 0.6,
-    }
-    with mpl.rc_context(settings):
-        yield _draw(sheet)
+    with _SETTINGS:
+        settings: dict[Any, Any] = {
+            "font.family": font_families("".join(sorted(set(all_text(sheet))))),
+            "pdf.fonttype": 42,
+            "svg.fonttype": "none",
+            "svg.hashsalt": "baita",
+            "axes.unicode_minus": False,
+            "hatch.linewidth": 0.6,
+        }
+        with mpl.rc_context(settings):
+            yield _draw(sheet)
 
 
 def all_text(sheet: Sheet) -> str:

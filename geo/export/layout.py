@@ -263,8 +263,7 @@ def lay_out(
         legend=_legend(sites[shown], categories, wording.language),
         on_map=tuple(sites["site_id"][shown]),
         missing=tuple(sites["site_id"][~shown]),
-        rough=any(s.approximate for s in symbols)
-        or any(s.dashed and not s.status.dashed for s in shapes),
+        rough=_is_rough(symbols, shapes),
         table=(),
         side=side,
         outside=tuple(sites["site_id"][is_located(sites) & ~shown]),
@@ -273,11 +272,19 @@ def lay_out(
     )
     first = replace(first, inset=_inset(outline, first))
     listed = _table_rows(sites, numbers, categories, wording.language)
-    beyond = set(first.outside)
-    return _with_table(
-        first,
-        [row for row in listed if (what == "numbers" if row.number else row.site_id not in beyond)],
-    )
+    return _with_table(first, _listed(first, listed))
+
+
+def _is_rough(symbols: Iterable[Symbol], shapes: Iterable[Shape]) -> bool:
+    """Return whether something on the map is only about where it is drawn."""
+    sketched = any(s.dashed and not s.status.dashed for s in shapes)
+    return sketched or any(s.approximate for s in symbols)
+
+
+def _listed(sheet: Sheet, rows: Iterable[TableRow]) -> list[TableRow]:
+    """Return the rows a sheet has to show: what has no place, and what stands on the map as a number."""
+    beyond, numbered = set(sheet.outside), sheet.label_kind == "numbers"
+    return [row for row in rows if (numbered if row.number else row.site_id not in beyond)]
 
 
 def _boxes(preset: Preset) -> tuple[Box, Box]:

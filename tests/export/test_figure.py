@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import matplotlib.image as mpimg
@@ -193,3 +194,11 @@ def test_the_inset_shows_the_frame_in_red(lay):
 def test_a_picture_of_another_resolution_has_other_pixels(lay):
     png = write_png(lay(make_grid(4))[0], dpi=36)
     assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (480, 270)
+
+
+def test_two_pictures_at_a_time_do_not_disturb_each_other(lay):
+    sheets = [lay(make_grid(n), wording=make_wording(title="䶮" * n))[0] for n in (2, 5)]
+    alone = [write_svg(sheet) for sheet in sheets]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(write_svg, sheets * 4))
+    assert together == alone * 4

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from geo.category import load_categories
 from geo.export.frame import PRESETS
 from geo.export.layout import (
+    FOOTER,
+    LINE,
     MAX_NAMES,
     MAX_NUMBERS,
+    PAGE_TOP,
     SCALE_HEIGHT,
     TableRow,
     cut_middle,
@@ -250,6 +253,8 @@ def test_the_columns_of_a_page_hold_every_row_and_end_at_the_margin(lay, preset)
         assert max(map(len, columns)) <= page_lines(sheet.preset)
         rows = [line for column in columns for line in column if not isinstance(line, str)]
         assert rows == list(sheet.table)
+    foot = PAGE_TOP + (page_lines(sheets[0].preset) - 1) * LINE
+    assert foot <= sheets[0].preset.height - FOOTER - 5
     last = page_column(sheets[0].preset, len(page_columns(sheets[1])) - 1)
     assert last[1] == pytest.approx(sheets[0].preset.width - 18)
 
@@ -259,5 +264,5 @@ def test_the_rows_beside_the_map_end_above_the_scale(lay, preset):
     sheet = lay(make_grid(60, missing=30), preset)[0]
     lines = table_lines(sheet.table, "!")
     assert lines
-    foot = sheet.rows_from + (len(lines) - 1) * 8.0 * 1.42
+    foot = sheet.rows_from + (len(lines) - 1) * LINE
     assert foot <= sheet.side.bottom - SCALE_HEIGHT
