@@ -85,7 +85,9 @@ class Source:
 class SiteRecord:
     """What a source says of one site, before anybody looked for its place.
 
-    `x`, `y` are the source's own numbers in `datum` (easting or longitude first), or None.
+    `x`, `y` are the source's own numbers in `datum` (easting or longitude first), or None. A line is in
+    `path`; `geometry` is any other shape (an area, a line of several parts). Both are in `datum` too, with
+    easting or longitude first. Of several the geometry counts, then the path.
     """
 
     kind: str
@@ -104,6 +106,7 @@ class SiteRecord:
     path: tuple[tuple[float, float], ...] = ()
     note: str = ""
     fictitious: bool = False
+    geometry: shapely.Geometry | None = None
 
     def __post_init__(self) -> None:
         if not self.site_id:

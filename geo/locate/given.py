@@ -54,8 +54,9 @@ class GivenCoordinates:
     """A locator that takes a record's own coordinates.
 
     What the source says is kept as it is in `raw_x`, `raw_y`, `raw_datum`. A source that does not say how exact
-    its coordinates are gets precision `poi` (`road` for a line), because it puts its own site there, with a note
-    that nobody stated it and no uncertainty. Coordinates that cannot be read without guessing wait for a person.
+    its coordinates are gets precision `poi` (`road` for a line, `community` for an area), because it puts its own
+    site there, with a note that nobody stated it and no uncertainty. Coordinates that cannot be read without
+    guessing wait for a person.
 
     Parameters
     ----------
@@ -83,9 +84,9 @@ class GivenCoordinates:
     def locate(self, record: SiteRecord) -> Match | None:
         """Return where the record itself says it is; None if it gives no coordinate."""
         point = _point(record)
-        if point is None and len(record.path) < 2:
+        if point is None and len(record.path) < 2 and record.geometry is None:
             return None
-        if point == (0.0, 0.0):
+        if point == (0.0, 0.0) and record.geometry is None:
             return _waiting(record, Reason.NO_COORDINATE, "来源坐标写作 0, 0，视为没有坐标")
         if not record.datum:
             return _waiting(record, Reason.TO_CONFIRM, "来源给出坐标，但没有写明坐标系，须由人确认")
@@ -95,17 +96,16 @@ class GivenCoordinates:
             return _waiting(record, Reason.TO_CONFIRM, f"来源坐标无法直接读取：{error}")
 
     def _shape(self, record: SiteRecord, point: _Pair | None) -> shapely.Geometry:
-        """Return what the record gives, in EPSG:4326: its line if it has one, else its point."""
+        """Return what the record gives, in EPSG:4326: its shape, else its line, else its point."""
+        if record.geometry is not None:
+            return shapely.transform(record.geometry, lambda xy: _lonlat(xy, record.datum))
         if point is None or len(record.path) > 1:
-            vertices = np.array(record.path, dtype="float64")
-            lon, lat = to_wgs84(vertices[:, 0], vertices[:, 1], record.datum)
-            return shapely.LineString(np.column_stack([lon, lat]))
+            return shapely.LineString(_lonlat(np.array(record.path, "float64"), record.datum))
         known = self._converted.get((record.datum, point))
         return shapely.Point(known or to_wgs84(*point, record.datum))
 
     def _answer(self, record: SiteRecord, shape: shapely.Geometry) -> Match:
-        usual = Precision.POI if isinstance(shape, shapely.Point) else Precision.ROAD
-        precision = str(record.precision or usual)
+        precision = str(record.precision or _USUAL[int(shapely.get_dimensions(shape))])
         outside_m = self._boundary.metres_outside(shape) if self._boundary else 0.0
         if outside_m > self._tolerance_m:
             lon, lat = shapely.get_coordinates(shape)[0]
@@ -124,6 +124,15 @@ class GivenCoordinates:
             raw_datum=parse_datum(record.datum),
             note="" if record.precision else "坐标由来源给出，精度未说明",
         )
+
+
+_USUAL = (Precision.POI, Precision.ROAD, Precision.COMMUNITY)
+"""What a point, a line and an area are taken for by a source that does not state its precision."""
+
+
+def _lonlat(vertices: np.ndarray, datum: str) -> np.ndarray:
+    """Return vertices (n, 2), easting or longitude first, as WGS84 longitude and latitude."""
+    return np.column_stack(to_wgs84(vertices[:, 0], vertices[:, 1], datum))
 
 
 def _point(record: SiteRecord) -> _Pair | None:

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from geo.category import load_categories
 from geo.errors import SourceError
-from geo.read import ReadReport, read_claims, read_source
-from geo.read.table import read_table
+from geo.read import Limits, ReadReport, read_claims, read_source
 from geo.site import Claim, RowProblem, SiteRecord, Source
 
 HEADER = "site_id,kind,name,status,as_of,place,street,x,y,datum,precision,uncertainty_m,path,note"
@@ -317,7 +316,7 @@ def test_a_folder_or_a_missing_file_is_refused_without_telling_its_path(tmp_path
             read_source(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["sites.xlsx", "sites", "sites.csv.gz"])
+@pytest.mark.parametrize("name", ["sites.et", "sites", "sites.csv.gz"])
 def test_another_ending_is_refused_with_those_read_today(tmp_path, name):
     with pytest.raises(SourceError, match=r"Today these are: \.csv, \.tsv"):
         read_source(_write(tmp_path, CHINESE, name=name))
@@ -330,11 +329,11 @@ def test_a_header_without_rows_is_a_table_of_none(tmp_path):
 def test_too_many_bytes_or_rows_are_refused_and_just_enough_are_not(tmp_path):
     text = "企业名称\n甲\n乙\n"
     path, size = _write(tmp_path, text), len(text.encode())
-    assert read_table(path, max_bytes=size, max_rows=2).rows == 2
+    assert read_source(path, limits=Limits(max_bytes=size, max_rows=2)).rows == 2
     with pytest.raises(SourceError, match="is larger than"):
-        read_table(path, max_bytes=size - 1)
+        read_source(path, limits=Limits(max_bytes=size - 1))
     with pytest.raises(SourceError, match="over 1 rows"):
-        read_table(path, max_rows=1)
+        read_source(path, limits=Limits(max_rows=1))
 
 
 def test_a_cell_without_end_is_refused_by_its_row(tmp_path):
