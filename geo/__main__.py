@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from geo.category import Categories
     from geo.locate import Candidate
     from geo.settings import Settings
+    from geo.site import SiteRecord
     from geo.store import GeoPackageStore
     from geo.view import SiteFilter
 
@@ -103,18 +104,58 @@ def _setup(chosen: argparse.Namespace) -> int:
 def _read(chosen: argparse.Namespace) -> int:
     from geo import pipeline
     from geo.read import read_source
+    from geo.read.document import DOCUMENTS
     from geo.settings import load_settings
 
-    categories = pipeline.district_categories(load_settings())
+    settings = load_settings()
+    categories = pipeline.district_categories(settings)
+    if chosen.file.suffix.lower() in DOCUMENTS:
+        return _read_prose(chosen, settings, categories)
     report = read_source(chosen.file, categories=categories)
     return _print_json(
         {
             "file": chosen.file.name,
             "rows": report.rows,
-            "records": [asdict(record) for record in report.records],
+            "records": [_said_record(record) for record in report.records],
             "claims": [asdict(claim) for claim in report.claims],
             "problems": [problem.as_dict() for problem in report.problems],
             "ignored_columns": list(report.ignored),
+            "skipped_rows": [row.as_dict() for row in report.skipped],
+            "asks": list(report.asks),
+        }
+    )
+
+
+def _said_record(record: SiteRecord) -> dict[str, object]:
+    return asdict(record) | {"geometry": _geometry(record.geometry)}
+
+
+def _read_prose(chosen: argparse.Namespace, settings: Settings, categories: Categories) -> int:
+    """Print what a bulletin says: each mention and figure with its offsets in code points, and the checks."""
+    from geo import pipeline
+    from geo.read.checks import check_figures
+    from geo.read.document import read_document
+
+    with _open("", settings) as store:
+        names = pipeline.known_names(store.read_sites(), settings)
+    bulletin, figures = pipeline.read_prose(
+        read_document(chosen.file),
+        chosen.file.name,
+        settings=settings,
+        categories=categories,
+        names=names,
+        as_of=chosen.as_of,
+    )
+    checks = check_figures([figure.claim for figure in figures], categories=categories)
+    return _print_json(
+        {
+            "file": chosen.file.name,
+            "as_of": bulletin.as_of,
+            "rows": len(bulletin.mentions) + len(bulletin.problems),
+            "records": [asdict(mention) for mention in bulletin.mentions],
+            "claims": [asdict(one.claim) | {"start": one.start, "end": one.end} for one in figures],
+            "checks": [asdict(check) for check in checks],
+            "problems": [problem.as_dict() for problem in bulletin.problems],
         }
     )
 
@@ -334,6 +375,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_read(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--as-of",
+        type=date.fromisoformat,
+        metavar="DATE",
+        help="the day a bulletin speaks of, where it does not say the year",
+    )
 
 
 def _add_locate(parser: argparse.ArgumentParser) -> None:

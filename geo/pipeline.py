@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import geopandas as gpd
@@ -19,6 +19,7 @@ import shapely
 
 from geo import __version__
 from geo.category import Categories, load_categories
+from geo.compare import Comparison, compare_sites, normalise_name
 from geo.errors import DatumError
 from geo.locate import (
     Boundary,
@@ -34,6 +35,9 @@ from geo.locate.datum import Datum, parse_coordinate, parse_datum, to_wgs84
 from geo.locate.given import TOLERANCE_M
 from geo.locate.names import home_names
 from geo.read import ReadReport, read_claims, read_source
+from geo.read.bulletin import Bulletin, PlaceName, read_bulletin
+from geo.read.document import DOCUMENTS, read_document
+from geo.read.figures import StatedFigure, read_figures
 from geo.settings import DEMO_FILE, ROOT, Settings, load_settings
 from geo.site import LOCATION, MAPPED, Correction, RowProblem, SiteRecord, is_located
 from geo.store import GeoPackageStore, open_store
@@ -145,8 +149,12 @@ def load_files(
     settings = settings or load_settings()
     categories = categories or district_categories(settings)
     files = [Path(path) for path in paths]
+    names = known_names(store.read_sites(), settings)
     reads = [
-        read_source(file, categories=categories, sandboxed=False if own else None) for file in files
+        read_source(file, categories=categories, sandboxed=False)
+        if own
+        else read_file(file, settings=settings, categories=categories, names=names)
+        for file in files
     ]
     locators = make_locators(
         store,
@@ -156,10 +164,98 @@ def load_files(
         ahead=(record for read in reads for record in read.records),
     )
     who = who or settings.who
-    return [
-        _load(store, file.name, read, locators, who=who, categories=categories, listed=not own)
-        for file, read in zip(files, reads, strict=True)
-    ]
+    reports = []
+    for file, read in zip(files, reads, strict=True):
+        if not own:
+            known = compare_sites(store.read_sites(), read.records, categories=categories)
+            read = settle_known(read, known)
+        loaded = _load(store, file.name, read, locators, who=who, categories=categories, own=own)
+        reports.append(loaded)
+    return reports
+
+
+def read_file(
+    path: str | Path,
+    *,
+    settings: Settings,
+    categories: Categories,
+    names: Sequence[PlaceName] = (),
+    as_of: date | None = None,
+) -> ReadReport:
+    """Return what a table, a GIS file or a bulletin says, as far as it is certain.
+
+    Parameters
+    ----------
+    path
+        A file that `geo.read` knows.
+    settings, categories
+        Of this installation.
+    names
+        Names known in the district, for bulletins; see `known_names`.
+    as_of
+        The day a bulletin speaks of, if it does not say so itself.
+
+    Returns
+    -------
+    report
+        Of a bulletin: a record for each site and status that is said plainly; what a person should look at first
+        is among the problems; its figures are the claims.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read at all; the text says what to do next.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in DOCUMENTS:
+        return read_source(path, categories=categories)
+    bulletin, figures = read_prose(
+        read_document(path),
+        path.name,
+        settings=settings,
+        categories=categories,
+        names=names,
+        as_of=as_of,
+    )
+    plain = {
+        (m.kind, m.name, m.status) for m in bulletin.mentions if not (m.needs_look or m.conflict)
+    }
+    records, problems = [], list(bulletin.problems)
+    for record in bulletin.records:
+        if (record.kind, record.name, record.status) in plain:
+            records.append(record)
+        else:
+            why = f"{record.name}: a person should look at this first ({record.note or record.status})"
+            problems.append(RowProblem(path.name, record.source.where, why))
+    claims = [figure.claim for figure in figures]
+    return ReadReport(records, problems, len(records) + len(problems), claims=claims)
+
+
+def read_prose(
+    raw: str,
+    name: str,
+    *,
+    settings: Settings,
+    categories: Categories,
+    names: Sequence[PlaceName] = (),
+    as_of: date | None = None,
+) -> tuple[Bulletin, list[StatedFigure]]:
+    """Return what a text says of sites, and every figure it states; parameters as for `read_file`."""
+    bulletin = read_bulletin(raw, file=name, categories=categories, places=names, as_of=as_of)
+    home = _home_name(settings.adcode)
+    return bulletin, read_figures(bulletin.prose, file=name, district=home, as_of=bulletin.as_of)
+
+
+def known_names(sites: gpd.GeoDataFrame, settings: Settings) -> list[PlaceName]:
+    """Return the names a bulletin of this district may use: those of sites, and the roads of its gazetteer."""
+    names = {(row.name, row.kind) for row in sites[["name", "kind"]].itertuples()}
+    # A road of the gazetteer is known as a road, not as one where anything was enforced.
+    names |= {
+        (place.name, "road")
+        for place in read_gazetteer(settings.data / "gazetteer.csv")
+        if place.kind == "road"
+    }
+    return [PlaceName(str(name), kind) for name, kind in sorted(names) if len(str(name)) > 1]
 
 
 def import_records(
@@ -189,7 +285,7 @@ def import_records(
     locators = make_locators(
         store, settings, categories=categories, outline=outline, ahead=read.records
     )
-    return _load(store, name, read, locators, who=who, categories=categories, merge=True)
+    return _load(store, name, read, locators, who=who, categories=categories)
 
 
 def make_locators(
@@ -254,6 +350,12 @@ def find_candidates(
     return gazetteer.candidates(name, city=city, kind=code)
 
 
+def _home_name(adcode: str) -> str:
+    from geo.draw.basemaps import district
+
+    return district(adcode).name
+
+
 def _outline(adcode: str) -> shapely.Geometry:
     # The outline's package takes a moment to load, and not every caller needs it.
     from geo.draw.basemaps import district_outline
@@ -269,14 +371,12 @@ def _load(
     *,
     who: str,
     categories: Categories,
-    merge: bool = False,
-    listed: bool = True,
+    own: bool = False,
 ) -> LoadReport:
     sites, known = locate_sites(read.records, locators), store.read_sites()
     newest = sites[~_is_older(sites, known)].reset_index(drop=True)
-    if merge:
+    if not own:
         newest = merge_known(newest, known, categories)
-    if listed:
         saved, import_id = store.import_sites(
             newest, read.claims, name=file, who=who, categories=categories
         )
@@ -298,6 +398,55 @@ def _load(
         ignored=tuple(read.ignored),
         import_id=import_id,
     )
+
+
+def choice_key(kind: str, name: str) -> str:
+    """Return what a person's choice for a name is kept under."""
+    return f"{kind}.{normalise_name(name)}"
+
+
+def settle_known(
+    read: ReadReport, comparison: Comparison, choices: Mapping[str, str] | None = None
+) -> ReadReport:
+    """Return a report whose records carry the id of the known site they mean.
+
+    Parameters
+    ----------
+    read
+        What a source says.
+    comparison
+        Of its records with the known sites.
+    choices
+        A person's word on which site a name is, by `choice_key`.
+
+    Returns
+    -------
+    settled
+        As many rows as before: a record of a site of which the source says different things, and a second one of
+        the same site, are problems now.
+    """
+    choices = choices or {}
+    known = {
+        position: one.site_id
+        for one in (*comparison.changed, *comparison.same, *comparison.conflicting)
+        for position in one.records
+        if one.site_id
+    }
+    torn = {position for one in comparison.conflicting for position in one.records}
+    records: dict[str, SiteRecord] = {}
+    problems = list(read.problems)
+    for position, record in enumerate(read.records):
+        site_id = choices.get(choice_key(record.kind, record.name)) or known.get(position)
+        record = replace(record, site_id=site_id) if site_id else record
+        if position in torn:
+            why = f"{record.name}: this source says different things of it; decide for one"
+            problems.append(RowProblem(record.source.file, record.source.where, why))
+        elif record.site_id in records:
+            why = f"{record.name}: the same site as {records[record.site_id].source.where}"
+            problems.append(RowProblem(record.source.file, record.source.where, why))
+        else:
+            records[record.site_id] = record
+    return replace(read, records=list(records.values()), problems=problems)
 
 
 def merge_known(

@@ -342,12 +342,31 @@ def test_undo_brings_back_what_was_there_and_reading_again_agrees(bulletin, sett
     assert undo_place(bulletin, "wang") is None
 
 
-def test_a_correction_holds_for_the_same_site_in_another_table(bulletin, tmp_path, settings):
+def test_another_spelling_of_a_known_name_is_the_same_site_and_stays_where_it_was_put(
+    bulletin, tmp_path, settings
+):
     place_site(bulletin, "prj-jianhang", 123.17, 41.26, "wgs84", who="lin")
-    load_file(bulletin, _write(tmp_path, ["白塔区建行大厦,项目,,,,,,"]), settings=settings)
-    sites = bulletin.read_sites()
-    twin = sites[sites["name"] == "白塔区建行大厦"].iloc[0]
-    assert (twin["match_method"], twin.geometry) == ("correction", shapely.Point(123.17, 41.26))
+    before = len(bulletin.read_sites())
+    load_file(bulletin, _write(tmp_path, ["白塔区建行大厦,项目,在建,,,,,"]), settings=settings)
+    site = bulletin.site("prj-jianhang")
+    assert (site["match_method"], site["status"]) == ("correction", "building")
+    assert site.geometry == shapely.Point(123.17, 41.26)
+    assert len(bulletin.read_sites()) == before
+
+
+def test_a_bulletin_on_the_command_line_takes_what_is_plain_and_names_the_rest(
+    bulletin, tmp_path, settings
+):
+    path = tmp_path / "通报.txt"
+    path.write_text(
+        "截至2026年3月20日，重点企业50户，复工40户。辽阳青松机械有限公司已全面复工复产。"
+        "星河商务中心等项目要尽早开工。重点推进星河商务中心建设。",
+        encoding="utf-8",
+    )
+    report = load_file(bulletin, path, settings=settings)
+    assert (report.rows, report.added, len(report.problems)) == (3, 1, 2)
+    assert all("星河商务中心" in one.message for one in report.problems)
+    assert {c.value for c in bulletin.claims() if c.source.file == "通报.txt"} == {50.0, 40.0}
 
 
 @pytest.mark.parametrize(
