@@ -14,6 +14,7 @@
     labels: 'M3 6V3h14v3M10 3v14M7 17h6',
     full: 'M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
     present: 'M2 4h16v10H2zM10 14v3M6 17h8',
+    desk: 'M10 3v9M6 9l4 4 4-4M3 14v3h14v-3',
     figure: 'M3 3h14v14H3zM3 14l4-5 4 5 3-3 3 3M13 6.5h1',
   };
 
@@ -49,11 +50,12 @@
         this.scenes = new window.BaitaFigure.Scenes(this);
         this.figure = new window.BaitaFigure.FigurePanel(this);
       }
+      if (window.BaitaDesk) this.desk = new window.BaitaDesk.ImportDesk(this);
       this.tip = el('div', { class: 'tip', hidden: true });
       this.messages = el('div', { class: 'messages', role: 'status' });
       this.empty = el('div', { class: 'empty-state', hidden: true });
       this.root.append(this.tip, this.messages, this.empty);
-      for (const node of this.root.querySelectorAll('.detail,.dock,.placer,.messages,.buttons,.stage,.empty-state,.figure')) {
+      for (const node of this.root.querySelectorAll('.detail,.dock,.placer,.messages,.buttons,.stage,.empty-state,.figure,.desk')) {
         L.DomEvent.disableClickPropagation(node);
         // Leaflet looks for `node` above what was clicked, in vain when the click has removed that: a message, a row.
         node.addEventListener('click', event => event.stopPropagation());
@@ -89,6 +91,7 @@
         this.labelButton = this.button(text.labels, 'labels', () => this.toggleLabels()),
         this.button(text.full_screen, 'full', () => this.fullScreen()),
         this.button(text.present, 'present', () => this.post('key', { key: 'p' })),
+        window.BaitaDesk ? this.deskButton = this.button(text.desk.button, 'desk', () => this.openDesk()) : '',
         window.BaitaFigure ? this.button(text.figure.open, 'figure', () => this.figure.toggle()) : '');
       this.labelButton.setAttribute('aria-pressed', 'true');
       this.root.append(this.buttons, this.scale, this.north);
@@ -128,6 +131,7 @@
       this.layer.on('hover', event => this.hover(event)).on('choose', event => this.clicked(event));
       this.map.on('moveend', () => this.tellView());
       document.addEventListener('keydown', event => {
+        if (this.desk && this.desk.open) { if (this.desk.key(event)) event.preventDefault(); event.stopPropagation(); return; }
         if (event.target.closest('input,select,textarea') && event.key !== 'Escape') return;
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         if (this.command({ key: event.key })) { event.preventDefault(); event.stopPropagation(); }
@@ -158,6 +162,7 @@
       const before = this.state;
       this.state = state;
       this.canEdit = state.editable;
+      this.canImport = state.importable;
       this.dataBase = state.data;
       this.siteBase = state.site;
       if (sites) this.takeData(sites);
@@ -242,6 +247,7 @@
     command({ key, run }) {
       const does = {
         f: () => this.fit(), l: () => this.toggleLabels(), t: () => this.table.toggle('table'), u: () => this.table.toggle('tray'),
+        i: () => { if (!this.desk || this.presenting) return false; this.openDesk(); return true; },
         e: () => { if (!this.figure || this.presenting) return false; this.figure.toggle(); return true; },
         ArrowRight: () => this.presenting && this.scenes.step(1), PageDown: () => this.presenting && this.scenes.step(1),
         ArrowLeft: () => this.presenting && this.scenes.step(-1), PageUp: () => this.presenting && this.scenes.step(-1),
@@ -266,6 +272,13 @@
     zoomTo(row) {
       const box = this.layer.rowBounds(row);
       if (box) this.map.fitBounds(box, { padding: [80, 80], maxZoom: Math.max(16, this.map.getZoom()) });
+    }
+
+    /** Imports go to the real set only; on the invented one the button says where. */
+    openDesk() {
+      if (!this.canImport) { this.say(this.text.desk.not_here, { label: this.text.desk.go_there, run: () => this.post('open', { dataset: 'bulletin' }) }); return; }
+      if (this.figure && this.figure.open) this.figure.toggle();
+      this.desk.toggle();
     }
 
     toggleLabels() {

@@ -76,7 +76,7 @@ def save(
 
 def _touched(db: sqlite3.Connection, before: dict[str, Row | None]) -> list[dict[str, object]]:
     """Return for each site that is new or has a new version: the row before it, and its version now."""
-    touched = []
+    touched: list[dict[str, object]] = []
     for site_id, row in before.items():
         version = _version(db, site_id)
         if row is None or version != row["version"]:

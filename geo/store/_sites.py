@@ -200,7 +200,7 @@ def remove(db: sqlite3.Connection, row: Row, author: Author) -> None:
     db.execute("DELETE FROM sites WHERE site_id = ?", (row["site_id"],))
 
 
-def to_plain(row: Row) -> dict[str, object]:
+def to_plain(row: Row) -> Mapping[str, object]:
     """Return a row as JSON knows it, the shape as hexadecimal GeoPackage binary."""
     blob = row["geometry"]
     return row | {"geometry": blob.hex() if isinstance(blob, bytes) else None}

@@ -142,6 +142,11 @@ def _show(asked: Action) -> None:
         _answer(False, _words()["export"]["scheme_outdated"].format(reason=error))
 
 
+def _refresh(asked: Action) -> None:
+    """Run the whole page again: an import has changed sites and key figures."""
+    st.session_state["rerun_app"] = True
+
+
 def _open(asked: Action) -> None:
     if asked.get("dataset") in DATASETS:
         write_filter(SiteFilter())
@@ -261,6 +266,7 @@ _HANDLERS: dict[str, Callable[[Action], None]] = {
     "all": _switch,
     "clear": _clear_filters,
     "show": _show,
+    "refresh": _refresh,
     "open": _open,
     "place": _place,
     "undo": _undo,

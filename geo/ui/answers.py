@@ -37,13 +37,15 @@ class Refused(Exception):
         self.status, self.reason = status, reason
 
 
-def handle(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def handle(
+    handler: Handler, *, max_body: int = MAX_BODY
+) -> Callable[[Request], Awaitable[Response]]:
     """Run a handler off the event loop, and turn what goes wrong into a short answer without details."""
 
     @wraps(handler)
     async def answer(request: Request) -> Response:
         try:
-            await _refuse_foreign(request)
+            await _refuse_foreign(request, max_body)
             response = await run_in_threadpool(handler, request)
         except (KeyError, IndexError):
             response = short(404, "not found")
@@ -60,7 +62,7 @@ def handle(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
-async def _refuse_foreign(request: Request) -> None:
+async def _refuse_foreign(request: Request, max_body: int) -> None:
     """Let only our own pages change anything, and keep a body small; it is then in `request.state.body`."""
     if request.method in ("GET", "HEAD"):
         return
@@ -70,7 +72,7 @@ async def _refuse_foreign(request: Request) -> None:
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > MAX_BODY:
+        if len(body) > max_body:
             raise Refused(413, "too large")
     request.state.body = body
 

@@ -16,16 +16,8 @@ from starlette.routing import BaseRoute, Route
 from geo.errors import FilterError, SiteMapError
 from geo.scheme import MAX_SCHEMES, Scheme
 from geo.ui.answers import FRESH, Refused, handle, json_answer
-from geo.ui.exports import (
-    BusyError,
-    Job,
-    Jobs,
-    Order,
-    make_file,
-    media_type,
-    preview,
-    read_order,
-)
+from geo.ui.exports import DRAWING, Order, make_file, media_type, preview, read_order
+from geo.ui.jobs import BusyError, Job, Jobs
 from geo.ui.library import DATASETS, get_library
 from geo.ui.text import load_text
 
@@ -48,7 +40,7 @@ def export_routes(prefix: str) -> list[BaseRoute]:
 
 @lru_cache(maxsize=1)
 def _jobs() -> Jobs:
-    return Jobs()
+    return Jobs(turns=DRAWING)
 
 
 def _dataset(request: Request) -> str:

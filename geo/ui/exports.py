@@ -7,17 +7,14 @@ through the map come first.
 from __future__ import annotations
 
 import base64
-import secrets
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from geo.category import LANGUAGES, Categories
-from geo.errors import ExportError, FilterError, SiteMapError
+from geo.errors import ExportError, FilterError
 from geo.export import (
     LABELS,
     PICTURES,
@@ -38,10 +35,8 @@ from geo.ui.text import load_text
 from geo.view import SiteFilter
 
 THUMBNAIL_PX = 640
-KEPT_S = 600.0
-"""How long a finished file waits to be fetched."""
-MAX_WAITING = 12
-_drawing = threading.Lock()
+DRAWING = threading.Lock()
+"""Held by whoever draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +120,7 @@ def preview(order: Order, library: Library) -> dict[str, Any]:
     if picture.sites.empty:
         return {"error": text["nothing_selected"], "can": []}
     try:
-        with _drawing:
+        with DRAWING:
             sheets = draw_pages(picture)
             image = thumbnail(picture, THUMBNAIL_PX)
     except NotPublicError as error:
@@ -152,105 +147,7 @@ def _said(finding: Finding, text: dict[str, Any]) -> dict[str, Any]:
     return {"text": said, "serious": finding.serious, "fix": finding.fix}
 
 
-# ---- jobs -------------------------------------------------------------------------------------------------------
-
-
-class _Ended(Exception):
-    """The person does not want the file any more."""
-
-
-class BusyError(SiteMapError):
-    """More exports are waiting than one machine should promise."""
-
-
-@dataclass
-class Job:
-    """A file that is being made. `state` is running, done, failed or cancelled; `name` and `data` come with done."""
-
-    job_id: str
-    share: float = 0.0
-    state: str = "running"
-    error: str = ""
-    name: str = ""
-    data: bytes = b""
-    ended_at: float = 0.0
-    ending: threading.Event = field(default_factory=threading.Event)
-
-
-Work = Callable[[Callable[[float], None]], tuple[str, bytes]]
-
-
-class Jobs:
-    """Exports of all visitors, one at a time, in the order they were asked for."""
-
-    def __init__(self) -> None:
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="export")
-        self._jobs: dict[str, Job] = {}
-        self._lock = threading.Lock()
-
-    def start(self, work: Work, explain: Callable[[Exception], str]) -> Job:
-        """Queue some work and return its job.
-
-        Parameters
-        ----------
-        work
-            Gets a function to tell its progress to (0 to 1), returns a file's name and content.
-        explain
-            Says in words for the person what went wrong.
-
-        Raises
-        ------
-        BusyError
-            If too many are waiting already.
-        """
-        job = Job(secrets.token_urlsafe(12))
-        with self._lock:
-            self._forget_old()
-            if sum(one.state == "running" for one in self._jobs.values()) >= MAX_WAITING:
-                raise BusyError("too many exports are waiting: try again in a minute")
-            self._jobs[job.job_id] = job
-        self._worker.submit(self._run, job, work, explain)
-        return job
-
-    def get(self, job_id: str) -> Job:
-        """Return a job; `KeyError` if there is none, or its file was not fetched in time."""
-        with self._lock:
-            self._forget_old()
-            return self._jobs[job_id]
-
-    def cancel(self, job_id: str) -> Job:
-        """Ask a job to end before its next page."""
-        job = self.get(job_id)
-        job.ending.set()
-        return job
-
-    def _run(self, job: Job, work: Work, explain: Callable[[Exception], str]) -> None:
-        def tell(share: float) -> None:
-            job.share = share
-            if job.ending.is_set():
-                raise _Ended
-            # Between two pages a preview may come first.
-            if _drawing.locked():
-                _drawing.release()
-                time.sleep(0.002)
-                _drawing.acquire()
-
-        try:
-            with _drawing:
-                tell(0.0)
-                job.name, job.data = work(tell)
-            job.share, job.state = 1.0, "done"
-        except _Ended:
-            job.state = "cancelled"
-        except Exception as error:
-            job.error, job.state = explain(error), "failed"
-        job.ended_at = time.monotonic()
-
-    def _forget_old(self) -> None:
-        now = time.monotonic()
-        for job_id, job in list(self._jobs.items()):
-            if job.state != "running" and now - job.ended_at > KEPT_S:
-                del self._jobs[job_id]
+# ---- files ------------------------------------------------------------------------------------------------------
 
 
 def make_file(order: Order, library: Library, tell: Callable[[float], None]) -> tuple[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from geo.site import Claim
@@ -15,7 +16,8 @@ def key_figures(claims: Iterable[Claim], text: dict[str, Any]) -> list[dict[str,
     Parameters
     ----------
     claims
-        Figures as stored: those with one `claim_id` belong together (total, resumed, rate ...).
+        Figures as stored: those with one `claim_id` belong together (total, resumed, rate ...). Only those of the
+        source with the latest date are shown: figures of two weeks side by side would be taken for one week's.
     text
         All words of the page's language.
 
@@ -26,13 +28,34 @@ def key_figures(claims: Iterable[Claim], text: dict[str, Any]) -> list[dict[str,
         states is called stated; one worked out here from a stated part and total says so. Targets are left out.
     """
     groups: dict[str, dict[str, Claim]] = defaultdict(dict)
-    for claim in claims:
+    for claim in _of_newest_source(claims):
         if claim.claim_kind == "fact":
             groups[claim.claim_id][claim.role] = claim
-    # A whole scope comes before its sectors: where the window is narrow, the last cards are left out.
-    whole_first = sorted(groups.values(), key=lambda group: bool(next(iter(group.values())).sector))
+    # A whole scope comes before its sectors and parts: where the window is narrow, the last cards are left out.
+    whole_first = sorted(groups.values(), key=_is_part)
     cards = [_card(group, text["figures"]) for group in whole_first]
     return [card for card in cards if card]
+
+
+def _of_newest_source(claims: Iterable[Claim]) -> list[Claim]:
+    """Return the claims of one source: that of the latest date, of several such the one that came last."""
+    sources: dict[str, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        sources[claim.source.file].append(claim)
+    newest: list[Claim] = []
+    for found in sources.values():
+        if not newest or _date_of(found) >= _date_of(newest):
+            newest = found
+    return newest
+
+
+def _date_of(claims: list[Claim]) -> date:
+    return max((claim.as_of for claim in claims if claim.as_of), default=date.min)
+
+
+def _is_part(group: dict[str, Claim]) -> bool:
+    first = next(iter(group.values()))
+    return bool(first.sector) or "." in first.claim_id
 
 
 def _card(group: dict[str, Claim], words: dict[str, str]) -> dict[str, str] | None:

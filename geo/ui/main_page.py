@@ -22,6 +22,7 @@ from geo.ui.actions import (
 )
 from geo.ui.address import current_dataset, current_filter, current_language, follow
 from geo.ui.describe import subtitle_of, title_of
+from geo.ui.desk_routes import REAL
 from geo.ui.figures import key_figures
 from geo.ui.library import DATASETS, Snapshot, get_library
 from geo.ui.routes import asset_url
@@ -200,6 +201,7 @@ def _map_state(
         "source": words["source"].format(source=words["and"].join(snapshot.sources[:3])),
         "notice": text["notice"]["demo"] if snapshot.fictitious else "",
         "editable": True,
+        "importable": snapshot.dataset == REAL,
         "welcome": snapshot.dataset == "bulletin",
     }
 

@@ -23,6 +23,7 @@ from geo.draw.page import content_policy, draw_map
 from geo.draw.site_layer import attribute_rows, compress, site_details
 from geo.pipeline import landmarks
 from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
+from geo.ui.desk_routes import desk_routes
 from geo.ui.export_routes import export_routes
 from geo.ui.library import DATASETS, Library, Snapshot, get_library
 from geo.ui.text import load_text
@@ -34,6 +35,7 @@ _OWN = {
     "site_layer.js": _DRAW,
     "map_parts.js": _DRAW,
     "map_figure.js": _DRAW,
+    "map_desk.js": _DRAW,
     "map_page.js": _DRAW,
     "map_page.css": _DRAW,
     "panel.js": Path(__file__).parent,
@@ -55,6 +57,7 @@ def routes() -> list[BaseRoute]:
         Route(PREFIX + "/data/{dataset}/{version}/row", handle(_row)),
         Route(PREFIX + "/site/{dataset}/{site_id:path}.json", handle(_site)),
         *export_routes(PREFIX),
+        *desk_routes(PREFIX),
     ]
 
 

@@ -13,10 +13,12 @@ import sys
 import tempfile
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,13 +84,81 @@ def open_page(browser: Browser, address: str, size: tuple[int, int], locale: str
     return page
 
 
-def _export(store: Path, target: Path) -> None:
-    """Make the meeting's picture of a set as anybody would, and keep its first page."""
-    words = ["export", f"--store={store}", "--format=png", "--unit=演示", f"--out={target}"]
+def _export(store: Path, target: Path, *more: str) -> None:
+    """Make the meeting's picture of a set as anybody would."""
+    words = ["export", f"--store={store}", "--unit=演示", f"--out={target}", *more]
     subprocess.run(
         [sys.executable, "-m", "geo", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
     )
-    shutil.copy(target, TARGET)
+
+
+def _export_all(folder: Path) -> None:
+    """Make the pictures that README shows of what the export makes, small enough for a page."""
+    store = folder / "demo.gpkg"
+    _export(store, folder / "figure-zh.png", "--format=png")
+    shutil.copy(folder / "figure-zh.png", TARGET)
+    _export(store, folder / "series.png", "--format=png", "--series=status", "--preset=16:9-720")
+    with zipfile.ZipFile(folder / "series.zip") as archive:
+        page = next(name for name in archive.namelist() if "未复工" in name)
+        (TARGET / "series-zh.png").write_bytes(archive.read(page))
+    _export(
+        store, folder / "a3.png", "--format=png", "--preset=a3", "--kind=project", "--kind=parking"
+    )
+    _shrink(folder / "a3.png", TARGET / "a3-zh.png")
+    _export(store, folder / "slide.pptx", "--format=pptx")
+    if shutil.which("soffice"):
+        convert = ["soffice", "--headless", "--convert-to", "pdf", "--outdir", str(folder)]
+        subprocess.run(
+            [*convert, str(folder / "slide.pptx")], check=True, stdout=subprocess.DEVNULL
+        )
+        page = ["pdftoppm", "-r", "110", "-png", "-f", "1", "-l", "1", "-singlefile"]
+        subprocess.run([*page, str(folder / "slide.pdf"), str(TARGET / "slide-zh")], check=True)
+
+
+def _shrink(source: Path, target: Path) -> None:
+    with Image.open(source) as picture:
+        picture.thumbnail((1600, 1600), Image.Resampling.LANCZOS)
+        picture.save(target)
+
+
+BULLETIN = """截至2026年3月20日，白塔区重点企业50户，复工41户，复工率80%。
+
+辽阳青松机械有限公司已全面复工复产，辽阳云岭食品有限公司尚未复工。（样例文字，企业名称为虚构）
+
+星河商务中心、望塔大厦等项目要尽早开工；重点推进星河商务中心建设；加大澄湖物流园招商力度。
+
+3月19日，交警在新华路、武圣路对乱停车辆进行现场警告教育。
+"""
+TABLE = """白塔区企业复工情况统计表（样例，虚构）,,,,,
+,,,,单位：家,2026年3月20日
+序号,企业名称,复工情况,地址,经度,纬度
+1,辽阳青松机械有限公司,已复工,新华路12号,123.1812,41.2675
+2,辽阳云岭食品有限公司,停工整顿,武圣路3号,123.1745,41.2590
+3,澄湖物流,投产,,,
+合计,3,,,,
+"""
+
+
+def _import_pictures(browser: Browser, address: str, folder: Path) -> None:
+    """Bring a bulletin and a GBK table in, and keep a picture of each review."""
+    page = open_page(browser, address, (1366, 768), "zh-CN")
+    frame = page.frame(url="**/baita/map/*")
+    assert frame is not None
+    page.keyboard.press("i")
+    frame.locator(".desk textarea").fill(BULLETIN)
+    frame.get_by_role("button", name="读取", exact=True).click()
+    frame.locator(".desk .card").first.wait_for()
+    page.wait_for_timeout(800)
+    page.screenshot(path=TARGET / "review-zh.png")
+    page.keyboard.press("Escape")
+    table = folder / "复工情况（第三周）.csv"
+    table.write_bytes(TABLE.encode("gb18030"))
+    with page.expect_file_chooser() as chooser:
+        frame.get_by_text("选择文件…").click()
+    chooser.value.set_files(table)
+    frame.locator(".desk .grid-box table").wait_for()
+    page.wait_for_timeout(800)
+    page.screenshot(path=TARGET / "table-zh.png")
 
 
 def main() -> None:
@@ -119,8 +189,14 @@ def main() -> None:
         page.keyboard.press("p")
         page.wait_for_timeout(1500)
         page.screenshot(path=TARGET / "present-zh.png")
+
+        page = open_page(browser, address + "?set=demo", (1366, 768), "zh-CN")
+        page.keyboard.press("e")
+        page.wait_for_timeout(2500)
+        page.screenshot(path=TARGET / "panel-zh.png")
+        _import_pictures(browser, address, Path(folder))
         browser.close()
-        _export(Path(folder) / "demo.gpkg", Path(folder) / "figure-zh.png")
+        _export_all(Path(folder))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import csv
 import io
 import threading
 import time
+import warnings
 import zipfile
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,14 +19,19 @@ from starlette.applications import Starlette
 from geo.category import load_categories
 from geo.errors import ExportError, FilterError
 from geo.export import FORMATS as DRAWN
-from geo.ui import exports
-from geo.ui.exports import BusyError, Jobs, preview, read_order
+from geo.ui import exports, jobs
+from geo.ui.exports import preview, read_order
+from geo.ui.jobs import BusyError, Jobs
 from geo.ui.picture import FORMATS, Look, make_picture, render
 from geo.ui.routes import routes
 from geo.ui.text import load_text
 from geo.view import SiteFilter, select_sites
 
-with_client = pytest.importorskip("starlette.testclient")
+with warnings.catch_warnings():
+    # Starlette would rather have httpx2; either will do.
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
 CATEGORIES = load_categories()
 ZH = load_text("zh")["export"]
 ENDS = ("done", "failed", "cancelled")
@@ -33,13 +39,13 @@ ENDS = ("done", "failed", "cancelled")
 
 @pytest.fixture
 def own(own_library):
-    with with_client.TestClient(Starlette(routes=routes())) as opened:
+    with TestClient(Starlette(routes=routes())) as opened:
         yield opened, own_library
 
 
 @pytest.fixture(scope="module")
 def client(shared_library):
-    with with_client.TestClient(Starlette(routes=routes())) as opened:
+    with TestClient(Starlette(routes=routes())) as opened:
         yield opened
 
 
@@ -197,13 +203,13 @@ def test_a_preview_comes_between_two_pages_of_a_long_job(client):
 
 
 def test_what_goes_wrong_is_explained_and_ends_only_that_job():
-    jobs = Jobs()
+    queue = Jobs()
 
     def fail(tell):
         raise ExportError("the disk is full")
 
-    job = jobs.start(fail, str)
-    good = jobs.start(lambda tell: ("a.txt", b"x"), str)
+    job = queue.start(fail, str)
+    good = queue.start(lambda tell: ("a.txt", b"x"), str)
     while good.state == "running":
         time.sleep(0.01)
     assert (job.state, job.error) == ("failed", "the disk is full")
@@ -211,29 +217,29 @@ def test_what_goes_wrong_is_explained_and_ends_only_that_job():
 
 
 def test_too_many_waiting_jobs_are_refused(monkeypatch):
-    monkeypatch.setattr(exports, "MAX_WAITING", 2)
-    jobs, gate = Jobs(), threading.Event()
+    monkeypatch.setattr(jobs, "MAX_WAITING", 2)
+    queue, gate = Jobs(), threading.Event()
 
     def wait(tell):
         gate.wait(20)
         return "a", b""
 
     for _ in range(2):
-        jobs.start(wait, str)
+        queue.start(wait, str)
     with pytest.raises(BusyError):
-        jobs.start(wait, str)
+        queue.start(wait, str)
     gate.set()
 
 
 def test_a_file_nobody_fetches_is_forgotten(monkeypatch):
-    jobs = Jobs()
-    job = jobs.start(lambda tell: ("a", b"x"), str)
+    queue = Jobs()
+    job = queue.start(lambda tell: ("a", b"x"), str)
     while job.state == "running":
         time.sleep(0.01)
-    assert jobs.get(job.job_id) is job
-    monkeypatch.setattr(exports, "KEPT_S", -1.0)
+    assert queue.get(job.job_id) is job
+    monkeypatch.setattr(jobs, "KEPT_S", -1.0)
     with pytest.raises(KeyError):
-        jobs.get(job.job_id)
+        queue.get(job.job_id)
 
 
 # ---- for publication --------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """A card repeats what a source states; what is worked out says so; nothing is made up."""
 
+from dataclasses import replace
+from datetime import date
+
 from geo.site import Claim, Source
 from geo.ui.figures import key_figures
 from geo.ui.text import load_text
@@ -39,3 +42,23 @@ def test_parts_of_different_claims_are_never_put_together():
 def test_a_target_is_no_key_figure():
     claims = [_claim("T", "total", 10, kind="target"), _claim("T", "resumed", 5, kind="target")]
     assert key_figures(claims, ZH) == []
+
+
+def test_figures_of_two_sources_are_never_side_by_side():
+    old = [_claim("S1", "total", 48), _claim("S1", "resumed", 45)]
+    newer = [
+        replace(
+            one, claim_id="S2", value=one.value + 2, as_of=date(2026, 3, 20), source=Source("周报")
+        )
+        for one in old
+    ]
+    for claims in (old + newer, newer + old):
+        assert [card["value"] for card in key_figures(claims, ZH)] == ["47/50"]
+    undated = [replace(one, as_of=None) for one in newer]
+    assert [card["value"] for card in key_figures(old + undated, ZH)] == ["47/50"]
+
+
+def test_a_part_comes_after_its_whole():
+    part = [_claim("S1.1", "total", 9), _claim("S1.1", "resumed", 9)]
+    whole = [_claim("S1", "total", 48), _claim("S1", "resumed", 45)]
+    assert [card["value"] for card in key_figures(part + whole, ZH)] == ["45/48", "9/9"]

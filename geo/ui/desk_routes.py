@@ -1,0 +1,186 @@
+"""Routes of the import desk: a file comes in, its draft is reviewed, becomes an import, and can be taken back."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from geo.category import LANGUAGES
+from geo.drafts import Desk
+from geo.errors import SiteMapError
+from geo.settings import ROOT, Settings
+from geo.ui.answers import FRESH, Refused, handle, json_answer
+from geo.ui.desk import draft_head, import_head, view_draft, view_report
+from geo.ui.explain import explain
+from geo.ui.jobs import BusyError, Job, Jobs
+from geo.ui.library import get_library
+from geo.ui.text import load_text
+
+log = logging.getLogger(__name__)
+
+MAX_UPLOAD = 20_000_000
+REAL = "bulletin"
+"""The one set that takes imports: what is invented never lies in one file with what is not."""
+IMPORTS_SHOWN = 20
+
+
+def desk_routes(prefix: str) -> list[BaseRoute]:
+    """Return the routes under a prefix."""
+    one = prefix + "/desk/draft/{draft_id}"
+    return [
+        Route(prefix + "/desk", handle(_lists)),
+        Route(prefix + "/desk/read", handle(_begin, max_body=MAX_UPLOAD), methods=["POST"]),
+        Route(prefix + "/desk/job/{job_id}", handle(_job), methods=["GET", "DELETE"]),
+        Route(one, handle(_draft), methods=["GET", "POST", "DELETE"]),
+        Route(one + "/accept", handle(_accept), methods=["POST"]),
+        Route(prefix + "/desk/import/{import_id:int}/undo", handle(_undo), methods=["POST"]),
+    ]
+
+
+@lru_cache(maxsize=1)
+def _jobs() -> Jobs:
+    return Jobs(at_once=2)
+
+
+@lru_cache(maxsize=4)
+def _desk_of(settings: Settings) -> Desk:
+    library = get_library()
+    return Desk(library.store(REAL), settings, library.categories, drafts_folder(settings))
+
+
+def drafts_folder(settings: Settings) -> Path:
+    """Return where the files of drafts are kept: beside the store, or in the project if that is no file."""
+    is_path = ":" not in settings.store[2:]
+    return (Path(settings.store).parent if is_path else ROOT / ".baita") / "drafts"
+
+
+def _desk() -> Desk:
+    return _desk_of(get_library().settings)
+
+
+def _language(request: Request) -> str:
+    given = request.query_params.get("lang", "zh")
+    return given if given in LANGUAGES else "zh"
+
+
+def _said(error: SiteMapError, request: Request) -> Refused:
+    """Return a refusal that says to the person what is wrong, in the page's language."""
+    return Refused(422, explain(str(error), _language(request)))
+
+
+def _lists(request: Request) -> Response:
+    imports = get_library().store(REAL).imports(IMPORTS_SHOWN)
+    lists = {
+        "drafts": [draft_head(draft) for draft in _desk().drafts()],
+        "imports": [import_head(one) for one in imports],
+    }
+    return json_answer(request, lists, FRESH)
+
+
+# ---- coming in --------------------------------------------------------------------------------------------------
+
+
+def _begin(request: Request) -> Response:
+    name = request.query_params.get("name", "")
+    data, language, desk = request.state.body, _language(request), _desk()
+    words = load_text(language)
+    if not data.strip():
+        raise Refused(422, words["desk"]["empty"])
+    as_of = _day(request.query_params.get("as_of", ""))
+
+    def read(tell: Any) -> tuple[str, bytes]:
+        job = running[0]
+        draft = desk.begin(
+            name or words["desk"]["pasted"] + ".txt",
+            data,
+            as_of=as_of,
+            progress=lambda stage, share: tell(share),
+            cancelled=job.ending.is_set,
+        )
+        return draft.draft_id, b""
+
+    def reason(error: Exception) -> str:
+        if isinstance(error, SiteMapError):
+            return explain(str(error), language)
+        number = secrets.token_hex(4)
+        log.error("error %s", number, exc_info=error)
+        return str(words["page"]["failed"]).format(id=number)
+
+    running: list[Job] = []
+    try:
+        running.append(_jobs().prepare(reason))
+    except BusyError as error:
+        raise Refused(429, words["export"]["busy"]) from error
+    _jobs().submit(running[0], read)
+    return json_answer(request, {"job": running[0].job_id}, FRESH)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Refused(400, "as_of is a day like 2020-03-11") from None
+
+
+def _job(request: Request) -> Response:
+    job_id = request.path_params["job_id"]
+    job = _jobs().cancel(job_id) if request.method == "DELETE" else _jobs().get(job_id)
+    state = {"state": job.state, "share": job.share, "draft": job.name, "error": job.error}
+    return json_answer(request, state, FRESH)
+
+
+# ---- review -----------------------------------------------------------------------------------------------------
+
+
+def _draft(request: Request) -> Response:
+    desk, draft_id, language = _desk(), request.path_params["draft_id"], _language(request)
+    try:
+        if request.method == "DELETE":
+            desk.discard(draft_id)
+            return json_answer(request, {}, FRESH)
+        draft = desk.draft(draft_id)
+        if request.method == "POST":
+            draft = desk.edit(draft_id, _change(request))
+        view = view_draft(desk, draft, load_text(language)["desk"], language)
+    except SiteMapError as error:
+        raise _said(error, request) from error
+    return json_answer(request, view, FRESH)
+
+
+def _change(request: Request) -> dict[str, Any]:
+    try:
+        change = json.loads(request.state.body)
+    except ValueError:
+        raise Refused(400, "a change is JSON") from None
+    if not isinstance(change, dict):
+        raise Refused(400, "a change is an object")
+    return change
+
+
+def _accept(request: Request) -> Response:
+    try:
+        report = _desk().accept(request.path_params["draft_id"], who=get_library().settings.who)
+    except SiteMapError as error:
+        raise _said(error, request) from error
+    return json_answer(request, view_report(report, _language(request)), FRESH)
+
+
+def _undo(request: Request) -> Response:
+    library = get_library()
+    try:
+        done = library.store(REAL).undo_import(
+            request.path_params["import_id"], who=library.settings.who
+        )
+    except SiteMapError as error:
+        raise _said(error, request) from error
+    kept = {"removed": done.removed, "restored": done.restored, "kept": list(done.kept)}
+    return json_answer(request, kept, FRESH)

@@ -1,0 +1,131 @@
+"""Long work that a visitor asked for: it says how far it is, can be ended, and its result waits a while."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from geo.errors import SiteMapError
+
+KEPT_S = 600.0
+"""How long a result waits to be fetched."""
+MAX_WAITING = 12
+
+
+class _Ended(Exception):
+    """The person does not want it any more."""
+
+
+class BusyError(SiteMapError):
+    """More is waiting than one machine should promise."""
+
+
+@dataclass
+class Job:
+    """One piece of work. `state` is running, done, failed or cancelled; `name` and `data` come with done."""
+
+    job_id: str
+    explain: Callable[[Exception], str]
+    share: float = 0.0
+    state: str = "running"
+    error: str = ""
+    name: str = ""
+    data: bytes = b""
+    ended_at: float = 0.0
+    ending: threading.Event = field(default_factory=threading.Event)
+
+
+Work = Callable[[Callable[[float], None]], tuple[str, bytes]]
+
+
+class Jobs:
+    """Long work of all visitors, a few at a time, in the order it was asked for.
+
+    Parameters
+    ----------
+    at_once
+        How many.
+    turns
+        Held while one works, but between its steps: what else needs it comes in then.
+    """
+
+    def __init__(self, at_once: int = 1, turns: threading.Lock | None = None) -> None:
+        self._worker = ThreadPoolExecutor(at_once, thread_name_prefix="job")
+        self._turns = turns
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+
+    def start(self, work: Work, explain: Callable[[Exception], str]) -> Job:
+        """Queue some work and return its job; see `prepare` and `submit`."""
+        job = self.prepare(explain)
+        self.submit(job, work)
+        return job
+
+    def prepare(self, explain: Callable[[Exception], str]) -> Job:
+        """Return a new job, which waits until its work is submitted.
+
+        Parameters
+        ----------
+        explain
+            Says in words for the person what went wrong.
+
+        Raises
+        ------
+        BusyError
+            If too many are waiting already.
+        """
+        job = Job(secrets.token_urlsafe(12), explain)
+        with self._lock:
+            self._forget_old()
+            if sum(one.state == "running" for one in self._jobs.values()) >= MAX_WAITING:
+                raise BusyError("too much is waiting: try again in a minute")
+            self._jobs[job.job_id] = job
+        return job
+
+    def submit(self, job: Job, work: Work) -> None:
+        """Queue a job's work: it gets a function to tell its progress to (0 to 1), and returns a name and content."""
+        self._worker.submit(self._run, job, work)
+
+    def get(self, job_id: str) -> Job:
+        """Return a job; `KeyError` if there is none, or its file was not fetched in time."""
+        with self._lock:
+            self._forget_old()
+            return self._jobs[job_id]
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to end before its next step."""
+        job = self.get(job_id)
+        job.ending.set()
+        return job
+
+    def _run(self, job: Job, work: Work) -> None:
+        def tell(share: float) -> None:
+            job.share = share
+            if job.ending.is_set():
+                raise _Ended
+            if self._turns is not None:
+                self._turns.release()
+                time.sleep(0.002)
+                self._turns.acquire()
+
+        try:
+            with self._turns or nullcontext():
+                tell(0.0)
+                job.name, job.data = work(tell)
+            job.share, job.state = 1.0, "done"
+        except _Ended:
+            job.state = "cancelled"
+        except Exception as error:
+            job.error, job.state = job.explain(error), "failed"
+        job.ended_at = time.monotonic()
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        for job_id, job in list(self._jobs.items()):
+            if job.state != "running" and now - job.ended_at > KEPT_S:
+                del self._jobs[job_id]
