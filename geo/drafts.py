@@ -40,7 +40,8 @@ from geo.read import (
 )
 from geo.read.bulletin import Bulletin, Mention
 from geo.read.checks import Check, check_figures
-from geo.read.document import DOCUMENTS, read_document
+from geo.read.document import DOCUMENTS, PLAIN, read_document
+from geo.read.sandbox import read_document_in_child
 from geo.settings import Settings
 from geo.site import Claim, RowProblem, SiteRecord, Source
 from geo.store import GeoPackageStore
@@ -196,7 +197,7 @@ class Desk:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             if draft.form == "bulletin":
-                draft = self._read_bulletin(draft, read_document(path))
+                draft = self._read_bulletin(draft, self._text(path, progress, cancelled))
             else:
                 contents = self._contents(draft, progress, cancelled)
                 draft = replace(draft, layout=self._first_layout(contents).to_json())
@@ -208,6 +209,15 @@ class Desk:
                 raise SourceError(f"{draft.name} cannot be kept: {reason}") from error
             raise
         return draft
+
+    def _text(
+        self, path: Path, progress: Progress | None, cancelled: Callable[[], bool] | None
+    ) -> str:
+        if path.suffix.lower() in PLAIN:
+            return read_document(path)
+        return read_document_in_child(
+            path, progress=progress or _unheard, cancelled=cancelled or _not_cancelled
+        )
 
     def _read_bulletin(self, draft: Draft, raw: str) -> Draft:
         given = date.fromisoformat(draft.as_of) if draft.as_of else None

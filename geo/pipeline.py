@@ -36,8 +36,9 @@ from geo.locate.given import TOLERANCE_M
 from geo.locate.names import home_names
 from geo.read import ReadReport, read_claims, read_source
 from geo.read.bulletin import Bulletin, PlaceName, read_bulletin
-from geo.read.document import DOCUMENTS, read_document
+from geo.read.document import DOCUMENTS, PLAIN, read_document
 from geo.read.figures import StatedFigure, read_figures
+from geo.read.sandbox import read_document_in_child
 from geo.settings import DEMO_FILE, ROOT, Settings, load_settings
 from geo.site import LOCATION, MAPPED, Correction, RowProblem, SiteRecord, is_located
 from geo.store import GeoPackageStore, open_store
@@ -210,7 +211,7 @@ def read_file(
     if path.suffix.lower() not in DOCUMENTS:
         return read_source(path, categories=categories)
     bulletin, figures = read_prose(
-        read_document(path),
+        read_document(path) if path.suffix.lower() in PLAIN else read_document_in_child(path),
         path.name,
         settings=settings,
         categories=categories,

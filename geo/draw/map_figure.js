@@ -32,8 +32,7 @@
       const { text } = this, change = name => event => this.set({ [name]: event.target.type === 'checkbox' ? event.target.checked : event.target.value });
       const select = (name, values) => el('select', { onchange: change(name), 'aria-label': text[name] }, ...Object.entries(values).map(([value, label]) => el('option', { value }, label)));
       const row = (label, field) => el('label', { class: 'field' }, el('span', {}, label), field);
-      this.image = el('img', { alt: '' });
-      this.preview = el('div', { class: 'preview' }, this.image);
+      this.preview = el('div', { class: 'preview' });
       this.facts = el('p', { class: 'facts', role: 'status' });
       this.findings = el('div', { class: 'findings' });
       this.schemes = el('div', { class: 'schemes' });
@@ -121,9 +120,7 @@
     show(reply) {
       const { text } = this;
       this.preview.classList.remove('stale');
-      this.image.hidden = !reply.image;
-      this.image.alt = reply.title || '';
-      if (reply.image) this.image.src = reply.image;
+      this.preview.replaceChildren(reply.image ? el('img', { alt: reply.title, src: reply.image }) : '');
       this.facts.classList.toggle('error', Boolean(reply.error));
       this.facts.textContent = reply.error || [fill(text.on_map_of, { n: reply.on_map, total: reply.on_map + reply.missing }), reply.pages > 1 ? fill(text.pages, { n: reply.pages }) : ''].filter(Boolean).join(' · ');
       this.showFindings(reply.findings || []);

@@ -245,12 +245,12 @@
     }
 
     command({ key, run }) {
+      const scene = by => (this.presenting && this.scenes ? this.scenes.step(by) : false);
       const does = {
         f: () => this.fit(), l: () => this.toggleLabels(), t: () => this.table.toggle('table'), u: () => this.table.toggle('tray'),
         i: () => { if (!this.desk || this.presenting) return false; this.openDesk(); return true; },
         e: () => { if (!this.figure || this.presenting) return false; this.figure.toggle(); return true; },
-        ArrowRight: () => this.presenting && this.scenes.step(1), PageDown: () => this.presenting && this.scenes.step(1),
-        ArrowLeft: () => this.presenting && this.scenes.step(-1), PageUp: () => this.presenting && this.scenes.step(-1),
+        ArrowRight: () => scene(1), PageDown: () => scene(1), ArrowLeft: () => scene(-1), PageUp: () => scene(-1),
         p: () => this.post('key', { key: 'p' }), '/': () => this.post('key', { key: '/' }),
         Enter: () => { if (!this.placer.active || !this.placer.isLine) return false; this.placer.sendLine(); return true; },
         Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.figure && this.figure.open) this.figure.toggle(); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },

@@ -312,3 +312,5 @@ _READERS: dict[str, Callable[[str, bytes], str]] = {
 }
 DOCUMENTS = tuple(_READERS)
 """Endings of the files that are read as prose."""
+PLAIN = (".txt", ".md")
+"""Those of them that need no parser."""

@@ -104,11 +104,47 @@ def read_in_child(
         "limits": asdict(limits),
         "repair": repair,
     }
-    watch = _Watch(path.name, limits, progress, cancelled)
+    return _take_turn(job, FORMATS[ending], _Watch(path.name, limits, progress, cancelled))
+
+
+def read_document_in_child(
+    path: str | Path,
+    *,
+    limits: Limits | None = None,
+    progress: Progress = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> str:
+    """Return what `geo.read.document.read_document` makes of a file, parsed in a child process.
+
+    Parameters
+    ----------
+    path
+        A file of one of the endings of `geo.read.document.DOCUMENTS`.
+    limits, progress, cancelled
+        As in `read_in_child`.
+
+    Raises
+    ------
+    SourceError
+        As `read_document`, or if it takes more than its limits, or was cancelled.
+    """
+    path, limits = Path(path), limits or Limits()
+    job = {
+        "path": os.path.abspath(path),
+        "name": path.name,
+        "document": True,
+        "limits": asdict(limits),
+    }
+    contents = _take_turn(job, "text", _Watch(path.name, limits, progress, cancelled))
+    return contents.grids[0].rows[0].cells[0]
+
+
+def _take_turn(job: Mapping[str, Any], format_: str, watch: _Watch) -> Contents:
+    """Run a job in a child of its own, when it is its turn."""
     watch.wait_for_turn()
     try:
         with tempfile.TemporaryDirectory(prefix="baita-read-") as folder:
-            return _run(job, _environment(FORMATS[ending], folder), Path(folder), watch)
+            return _run(job, _environment(format_, folder), Path(folder), watch)
     finally:
         AT_ONCE.release()
 
@@ -383,6 +419,14 @@ def _work(
     job: Mapping[str, Any], limits: Limits, send: Callable[[Mapping[str, Any]], None]
 ) -> None:
     path = Path(job["path"])
+    if job.get("document"):
+        from geo.read.document import read_document
+
+        # A text travels as a table of one cell.
+        row = GridRow(1, 1, [read_document(path)])
+        send({"grid": 0, "rows": [_row_to_json(row)]})
+        send({"contents": _contents_to_json(Contents(path.name, "document", (Grid("", []),)))})
+        return
     if FORMATS.get(path.suffix.lower()) in LAYERED:
         _load_gdal(path.name, FORMATS[path.suffix.lower()])
     contents = parse_file(

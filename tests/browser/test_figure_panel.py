@@ -25,7 +25,7 @@ def _drawn(tab: Tab) -> Tab:
     """Wait until the preview is that of the options as they are."""
     tab.until(
         "baita.figure.shown && !document.querySelector('.preview').classList.contains('stale')"
-        " && (baita.figure.shown.error || document.querySelector('.preview img').complete)"
+        " && (baita.figure.shown.error || (document.querySelector('.preview img') || {}).complete)"
     )
     return tab
 

@@ -12,6 +12,7 @@ from pypdf import PdfWriter
 from geo.errors import SourceError
 from geo.read import document
 from geo.read.document import read_document
+from geo.read.sandbox import read_document_in_child
 
 TEXT = "恒力有限公司已复工。\n一切正常，共48户。"
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -210,3 +211,27 @@ def test_any_bytes_give_text_or_a_source_error(tmp_path_factory, content, ending
     path = _file(tmp_path_factory.mktemp("any"), f"a{ending}", magic + content)
     with suppress(SourceError):
         assert read_document(path).strip()
+
+
+@pytest.mark.parametrize("ending", [".docx", ".html", ".pdf"])
+def test_a_parsed_document_is_read_the_same_in_the_child(tmp_path, ending):
+    content = {
+        ".docx": _docx(_paragraph("白塔区复工 <b>45</b> 户")),
+        ".html": "<p>白塔区复工 45 户</p>".encode(),
+        ".pdf": b"%PDF-1.4 broken",
+    }[ending]
+    path = _file(tmp_path, f"a{ending}", content)
+    assert _outcome(read_document_in_child, path) == _outcome(read_document, path)
+
+
+def _outcome(read, path):
+    try:
+        return read(path)
+    except SourceError as error:
+        return f"refused: {error}"
+
+
+def test_a_document_that_is_no_longer_wanted_ends(tmp_path):
+    path = _file(tmp_path, "a.html", b"<p>x</p>")
+    with pytest.raises(SourceError, match="cancelled"):
+        read_document_in_child(path, cancelled=lambda: True)
