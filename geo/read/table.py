@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
 
@@ -118,7 +118,7 @@ def read_contents(
         reader.problems,
         reader.rows,
         ignored=_ignored(table),
-        skipped=tuple(skipped),
+        skipped=(*skipped, *reader.joined),
         warnings=(*contents.warnings, *table.found.grid.warnings, *more),
         asks=reader.asks(),
         status_words=map_status_words(reader.words, table.layout, categories),
@@ -294,7 +294,8 @@ class _RowReader:
         self._own_words = {fold(w): code for w, code in table.layout.status_words.items()}
         self._kinds: dict[str, str] = {}
         self._statuses: dict[tuple[str, str], str] = {}
-        self._first: dict[str, GridRow] = {}
+        self._first: dict[str, tuple[GridRow, int]] = {}
+        self.joined: list[RowProblem] = []
         self._is_waiting = False
         self.records: list[SiteRecord] = []
         self.problems: list[RowProblem] = []
@@ -311,23 +312,41 @@ class _RowReader:
         return ("crs",) if self._table.found.grid.is_layer else ("datum",)
 
     def add(self, row: GridRow, shape: shapely.Geometry | None) -> None:
-        """Read one row: one more record, or one more problem."""
+        """Read one row: one more record, one more problem, or one more stretch of a road that is there already."""
         try:
             record = self._read(row, shape)
-            self._refuse_repeated(record, row)
+            if self._is_joined(record, row):
+                return
         except Fault as fault:
             self.problems.append(self._table.problem(row, str(fault)))
             return
         self._is_waiting |= _is_placed(record) and not record.datum
         self.records.append(record)
 
-    def _refuse_repeated(self, record: SiteRecord, row: GridRow) -> None:
-        first = self._first.setdefault(record.site_id, row)
-        if first is not row:
+    def _is_joined(self, record: SiteRecord, row: GridRow) -> bool:
+        """Join a line to the record of its name that says the same: a layer has a road in many pieces.
+
+        Raises
+        ------
+        Fault
+            If the site is there already and this is no further piece of it.
+        """
+        if record.site_id not in self._first:
+            self._first[record.site_id] = row, len(self.records)
+            return False
+        first, spot = self._first[record.site_id]
+        before = self.records[spot]
+        lines = _lines(before), _lines(record)
+        if not all(lines) or _without_place(before) != _without_place(record):
             raise Fault(
                 f'site_id "{short(record.site_id)}" ({short(record.name)}) was already read in '
                 f"{self._table.where(first)}; if they are two sites, give each its own site_id (编号)"
             )
+        joined = shapely.line_merge(shapely.MultiLineString([*lines[0], *lines[1]]))
+        self.records[spot] = replace(before, path=(), geometry=joined)
+        reason = f"a further piece of the same road as {self._table.where(first)}, joined to it"
+        self.joined.append(self._table.problem(row, reason))
+        return True
 
     def _read(self, row: GridRow, shape: shapely.Geometry | None) -> SiteRecord:
         """Return the record of a row; raises `Fault` with everything that is wrong with it."""
@@ -399,6 +418,21 @@ class _RowReader:
         placed = x is not None or y is not None or path
         datum = cells.text("datum") or (self._table.datum if placed else "")
         return {"x": x, "y": y, "path": path, "datum": datum}
+
+
+def _lines(record: SiteRecord) -> list[shapely.LineString]:
+    """Return a record's lines, [] if it is no line."""
+    if record.path:
+        return [shapely.LineString(record.path)]
+    shape = record.geometry
+    if isinstance(shape, shapely.MultiLineString):
+        return list(shape.geoms)
+    return [shape] if isinstance(shape, shapely.LineString) else []
+
+
+def _without_place(record: SiteRecord) -> SiteRecord:
+    """Return what a record says besides where it is and where that is written."""
+    return replace(record, path=(), geometry=None, note="", source=Source(""))
 
 
 def _from_shape(shape: shapely.Geometry | None, datum: str) -> dict[str, Any]:

@@ -251,3 +251,41 @@ def test_every_feature_is_a_record_in_order_with_its_own_point(tmp_path_factory,
     records = _read(_write(tmp_path_factory.mktemp("a"), frame, "a.gpkg")).records
     assert [(r.x, r.y) for r in records] == points
     assert [r.name for r in records] == [f"{n}号企业" for n in range(len(points))]
+
+
+def _road_layer(folder, *pieces, **columns):
+    frame = gpd.GeoDataFrame(
+        {
+            "名称": ["新华路"] * len(pieces),
+            "osm_id": [str(n) for n in range(len(pieces))],
+            **columns,
+        },
+        geometry=list(pieces),
+        crs=4326,
+    )
+    return _write(folder, frame, "roads.gpkg")
+
+
+def test_a_road_in_many_pieces_is_one_record_with_all_of_them(tmp_path):
+    south = shapely.LineString([(123.17, 41.25), (123.17, 41.26)])
+    north = shapely.LineString([(123.17, 41.26), (123.17, 41.27)])
+    apart = shapely.LineString([(123.18, 41.25), (123.18, 41.26)])
+    report = _read(_road_layer(tmp_path, south, north, apart), kind="parking")
+    [record] = report.records
+    assert _located(record).equals(shapely.union_all([south, north, apart]))
+    assert len(_located(record).geoms) == 2
+    assert (report.rows, report.problems) == (1, [])
+    assert [row.where for row in report.skipped] == ["feature 2", "feature 3"]
+    assert "joined" in report.skipped[0].message
+
+
+def test_pieces_of_which_different_things_are_said_are_not_joined(tmp_path):
+    pieces = [shapely.LineString([(123.17, 41.25), (123.17, 41.26)])] * 2
+    layer = _road_layer(tmp_path, *pieces, 状态=["已清理", "待整治"])
+    report = _read(layer, kind="parking")
+    assert (len(report.records), len(report.problems)) == (1, 1)
+
+
+def test_two_points_of_one_name_stay_one_record_and_one_problem(tmp_path):
+    report = _read(_road_layer(tmp_path, POINT, POINT), kind="enterprise")
+    assert (len(report.records), len(report.problems)) == (1, 1)
