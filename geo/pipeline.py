@@ -18,9 +18,9 @@ import pandas as pd
 import shapely
 
 from geo import __version__
-from geo.category import Categories, load_categories
+from geo.category import Categories, fold, load_categories
 from geo.compare import Comparison, compare_sites, normalise_name
-from geo.errors import DatumError
+from geo.errors import DatumError, StoreError
 from geo.locate import (
     Boundary,
     Candidate,
@@ -33,6 +33,7 @@ from geo.locate import (
 )
 from geo.locate.datum import Datum, parse_coordinate, parse_datum, to_wgs84
 from geo.locate.given import TOLERANCE_M
+from geo.locate.links import parse_link
 from geo.locate.names import home_names
 from geo.read import ReadReport, read_claims, read_source
 from geo.read.bulletin import Bulletin, PlaceName, read_bulletin
@@ -691,13 +692,30 @@ def place_pasted(
     who: str,
     outline: shapely.Geometry | None = None,
 ) -> Correction:
-    """Put a site at a coordinate that a person pasted; see `place_site`.
+    """Put a site at a coordinate or a map app's link that a person pasted; see `place_site`.
+
+    Parameters
+    ----------
+    text
+        As for `geo.locate.datum.parse_coordinate` or `geo.locate.links.parse_link`.
+    datum
+        What the numbers are in; "" for a link, which says so itself.
 
     Raises
     ------
     DatumError
-        If the text is not one coordinate, in addition to what `place_site` raises.
+        If the text is neither, or a link says another datum than the person, in addition to what `place_site`
+        raises.
     """
+    shared = parse_link(text)
+    if shared is not None:
+        if datum and parse_datum(datum) != parse_datum(shared.datum):
+            raise DatumError(
+                f"the link is in {shared.datum}, not in {datum}: leave the datum to it"
+            )
+        return place_site(
+            store, site_id, shared.x, shared.y, shared.datum, who=who, outline=outline
+        )
     x, y = parse_coordinate(text)
     return place_site(store, site_id, x, y, datum, who=who, outline=outline)
 
@@ -736,6 +754,92 @@ def place_line(
         _point_inside(lon, lat, Datum.WGS84, district)
     line = shapely.LineString(vertices)
     return _keep(store, site_id, line, "road", uncertainty_m, who=who)
+
+
+def site_candidates(site: pd.Series, settings: Settings) -> list[Candidate]:
+    """Return the places a site may be, by its name and then by what its source says of its place, best first.
+
+    Parameters
+    ----------
+    site
+        A row of the site table.
+    settings
+        Whose gazetteer is asked.
+
+    Returns
+    -------
+    candidates
+        Those with a geometry (EPSG:4326) that may be drawn, each place once.
+    """
+    gazetteer = district_gazetteer(settings)
+    found = gazetteer.candidates(str(site["name"]), kind=str(site["kind"]))
+    if site["place"]:
+        found = [*found, *gazetteer.candidates(str(site["place"]), kind=str(site["kind"]))]
+    unique: dict[bytes, Candidate] = {}
+    for candidate in found:
+        if candidate.geometry is not None and candidate.precision in MAPPED:
+            unique.setdefault(shapely.to_wkb(candidate.geometry), candidate)
+    return sorted(unique.values(), key=lambda one: -one.score)
+
+
+def place_candidate(
+    store: GeoPackageStore, site_id: str, candidate: Candidate, *, who: str
+) -> Correction:
+    """Put a site where a candidate is, on a person's word, and return the correction as kept.
+
+    The precision is the candidate's: choosing it does not make it better known.
+
+    Raises
+    ------
+    StoreError
+        If there is no such site.
+    ValueError
+        If the candidate has no geometry that may be drawn.
+    """
+    if candidate.geometry is None or candidate.precision not in MAPPED:
+        raise ValueError(f"{candidate.name} has no place that may be drawn")
+    usual = _UNCERTAINTY_M[str(candidate.precision)]
+    metres = usual if candidate.uncertainty_m is None else candidate.uncertainty_m
+    return _keep(store, site_id, candidate.geometry, str(candidate.precision), metres, who=who)
+
+
+def same_address(sites: gpd.GeoDataFrame, site_id: str) -> list[str]:
+    """Return the ids of the sites that wait for a place and state the same one as a site, word for word."""
+    place = sites.loc[sites["site_id"] == site_id, "place"]
+    words = fold(str(place.iloc[0])) if len(place) else ""
+    if not words:
+        return []
+    waiting = sites[~is_located(sites) & (sites["site_id"] != site_id)]
+    return [str(row.site_id) for row in waiting.itertuples() if fold(str(row.place)) == words]
+
+
+def place_like(store: GeoPackageStore, site_id: str, others: Iterable[str], *, who: str) -> int:
+    """Put sites where another one is, as far as known of that one; return how many.
+
+    Raises
+    ------
+    StoreError
+        If one of them is not in the store, or the first has no place.
+    """
+    site = store.site(site_id)
+    if site.geometry is None:
+        raise StoreError(f"{site['name']} has no place yet")
+    raw = None
+    if not pd.isna(site["raw_x"]):
+        raw = (float(site["raw_x"]), float(site["raw_y"]), str(site["raw_datum"]))
+    done = 0
+    for other in others:
+        _keep(
+            store,
+            other,
+            site.geometry,
+            str(site["precision"]),
+            float(site["uncertainty_m"]),
+            who=who,
+            raw=raw,
+        )
+        done += 1
+    return done
 
 
 def landmarks(settings: Settings) -> list[tuple[str, float, float]]:

@@ -23,10 +23,14 @@ from geo.pipeline import (
     load_file,
     load_files,
     merge_known,
+    place_candidate,
+    place_like,
     place_line,
     place_pasted,
     place_site,
     prepare_store,
+    same_address,
+    site_candidates,
     undo_place,
 )
 from geo.read import ReadReport
@@ -537,3 +541,59 @@ def test_merging_with_nothing_known_changes_nothing(bulletin):
         .drop(columns="geometry")
         .equals(sites.drop(columns="geometry"))
     )
+
+
+# --- the review desk --------------------------------------------------------------------------------------
+
+
+def test_a_shared_link_is_placed_in_its_own_datum_and_no_other(bulletin):
+    link = "https://uri.amap.com/marker?position=123.1761,41.2676"
+    kept = place_pasted(bulletin, "prj-jianhang", link, "", who="lin")
+    assert (kept.x, kept.y, kept.datum) == (123.1761, 41.2676, "gcj02")
+    place_pasted(bulletin, "prj-jianhang", link, "高德", who="lin")
+    with pytest.raises(DatumError, match="leave the datum to it"):
+        place_pasted(bulletin, "prj-jianhang", link, "bd09", who="lin")
+
+
+def test_a_chosen_candidate_keeps_its_own_precision_and_uncertainty(bulletin, settings):
+    road = next(
+        one
+        for one in site_candidates(bulletin.site("road-xinhua"), settings)
+        if one.name == "新华路"
+    )
+    place_candidate(bulletin, "road-wusheng", road, who="lin")
+    site = bulletin.site("road-wusheng")
+    assert (site["match_method"], site["precision"]) == ("correction", str(road.precision))
+    assert site["geometry"].equals(road.geometry)
+    with pytest.raises(ValueError, match="may be drawn"):
+        place_candidate(bulletin, "road-wusheng", replace(road, geometry=None), who="lin")
+
+
+def test_candidates_of_a_site_can_all_be_drawn(bulletin, settings):
+    for _, site in bulletin.read_sites().iterrows():
+        for one in site_candidates(site, settings):
+            assert one.geometry is not None
+            assert one.precision not in ("district", "city", "none")
+
+
+def test_sites_of_one_address_are_found_and_placed_alike(bulletin):
+    for site_id, place in (
+        ("prj-jianhang", "新华路 1 号"),
+        ("prj-hongfei", "新华路1号"),
+        ("prj-haoyu", "新华路2号"),
+    ):
+        version = int(bulletin.site(site_id)["version"])
+        bulletin.update_site(site_id, {"place": place}, version=version, who="lin")
+    assert same_address(bulletin.read_sites(), "prj-jianhang") == ["prj-hongfei"]
+    assert same_address(bulletin.read_sites(), "ent-hongyu") == []
+    assert same_address(bulletin.read_sites(), "nobody") == []
+    with pytest.raises(StoreError, match="no place yet"):
+        place_like(bulletin, "prj-jianhang", ["prj-hongfei"], who="lin")
+    place_site(bulletin, "prj-jianhang", 123.17, 41.26, "gcj02", who="lin")
+    assert place_like(bulletin, "prj-jianhang", ["prj-hongfei"], who="lin") == 1
+    one, other = bulletin.site("prj-jianhang"), bulletin.site("prj-hongfei")
+    assert other[LOCATION].drop("geometry").equals(one[LOCATION].drop("geometry"))
+    assert other["geometry"].equals(one["geometry"])
+    assert same_address(bulletin.read_sites(), "prj-jianhang") == []
+    undo_place(bulletin, "lin")
+    assert bulletin.site("prj-hongfei")["geometry"] is None

@@ -30,7 +30,7 @@ from geo.errors import ExportError
 MAX_SITES = 20_000
 """More makes a file that office programs and mail refuse: about 1 kB a site."""
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("leaflet", "site_layer", "map_parts", "handout", "map_page")
+_SCRIPTS = ("leaflet", "site_layer", "map_parts", "map_placer", "handout", "map_page")
 _STYLES = ("leaflet", "map_page", "handout")
 
 

@@ -6,7 +6,7 @@
 (function () {
   'use strict';
 
-  const { el, fill, data, Attributes, DetailPanel, SiteTable, Placer, Stage } = window.BaitaParts;
+  const { el, fill, data, Attributes, DetailPanel, SiteTable, Stage } = window.BaitaParts;
   const SCALE_PX = 120;
   const MIN_SPAN_KM = 4; // a first look shows at least this much around the sites
   const ICONS = { // drawn on a 20 x 20 grid; a font's own signs are missing on some office PCs
@@ -44,7 +44,7 @@
       this.addControls();
       this.detail = new DetailPanel(this);
       this.table = new SiteTable(this);
-      this.placer = new Placer(this);
+      this.placer = new window.BaitaPlacer(this);
       this.stage = new Stage(this);
       if (window.BaitaFigure) {
         this.scenes = new window.BaitaFigure.Scenes(this);
@@ -181,6 +181,7 @@
       this.words = new Attributes(this.dataBase, () => { this.layer._redraw(); this.table.paint(); });
       this.layer.selected = -1;
       this.layer.setData(sites);
+      this.placer.dataChanged();
       this.table.forgetOrder();
       this.loads++;
     }
@@ -234,17 +235,22 @@
     }
 
     answer(reply) {
+      const waiting = this.placer.active;
       this.placer.answer(reply);
-      if (reply.ok || !this.placer.active) this.say(reply.message, reply.undo ? { label: this.text.undo, run: () => this.post('undo', {}) } : null);
+      if (!reply.ok && waiting) return;
+      this.say(reply.message, reply.undo ? { label: this.text.undo, run: () => this.post('undo', { count: reply.undo }) } : null,
+        reply.same ? { label: fill(this.text.same_address, { n: reply.same }), run: () => this.post('same', { site_id: reply.site_id }) } : null);
     }
 
-    say(message, action) {
-      const box = el('div', { class: 'message' }, el('p', {}, message), action ? el('button', { onclick: () => { box.remove(); action.run(); } }, action.label) : '');
+    say(message, ...actions) {
+      const given = actions.filter(Boolean);
+      const box = el('div', { class: 'message' }, el('p', {}, message), ...given.map(action => el('button', { onclick: () => { box.remove(); action.run(); } }, action.label)));
       this.messages.append(box);
-      setTimeout(() => box.remove(), action ? 12000 : 5000);
+      setTimeout(() => box.remove(), given.length ? 12000 : 5000);
     }
 
     command({ key, run }) {
+      if (this.placer.active && key && this.placer.key(key)) return true;
       const scene = by => (this.presenting && this.scenes ? this.scenes.step(by) : false);
       const does = {
         f: () => this.fit(), l: () => this.toggleLabels(), t: () => this.table.toggle('table'), u: () => this.table.toggle('tray'),
@@ -252,7 +258,7 @@
         e: () => { if (!this.figure || this.presenting) return false; this.figure.toggle(); return true; },
         ArrowRight: () => scene(1), PageDown: () => scene(1), ArrowLeft: () => scene(-1), PageUp: () => scene(-1),
         p: () => this.post('key', { key: 'p' }), '/': () => this.post('key', { key: '/' }),
-        Enter: () => { if (!this.placer.active || !this.placer.isLine) return false; this.placer.sendLine(); return true; },
+        r: () => { if (!this.canEdit || this.presenting) return false; this.placer.startQueue(); return true; },
         Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.figure && this.figure.open) this.figure.toggle(); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },
       }[key || run];
       if (run === 'present' || run === 'normal') { this.present(run === 'present'); return true; }

@@ -162,7 +162,8 @@
       this.space = el('div', { class: 'space' });
       this.body = el('div', { class: 'body', tabIndex: 0, role: 'grid', onscroll: () => this.paint(), onkeydown: event => this.key(event) }, this.space);
       this.drawer = el('section', { class: 'drawer', hidden: true }, this.head, this.body);
-      page.root.append(el('div', { class: 'dock' }, el('div', { class: 'tabs' }, this.tabs.table, this.tabs.tray), this.drawer));
+      this.queue = el('button', { class: 'tab queue', hidden: true, title: text.queue_hint, onclick: () => page.placer.startQueue() }, text.queue);
+      page.root.append(el('div', { class: 'dock' }, el('div', { class: 'tabs' }, this.tabs.table, this.tabs.tray, this.queue), this.drawer));
       new ResizeObserver(() => this.paint()).observe(this.body);
     }
 
@@ -182,6 +183,7 @@
       this.tabs.table.textContent = fill(text.tab_table, { n: seen.located.length });
       this.tabs.tray.textContent = fill(text.tab_tray, { n: seen.waiting.length });
       this.tabs.tray.classList.toggle('none', !seen.waiting.length);
+      this.queue.hidden = !this.page.canEdit || this.tab !== 'tray' || !seen.waiting.length;
       if (!this.tab) return;
       this.rows = this.sorted(this.tab === 'tray' ? seen.waiting : seen.located);
       this.space.style.height = this.rows.length * ROW_PX + 'px';
@@ -268,95 +270,6 @@
     }
   }
 
-  /** Putting a site on the map: a click, clicks along a road, or a pasted coordinate with its datum. */
-  class Placer {
-    constructor(page) {
-      const { text } = page;
-      this.page = page;
-      this.vertices = [];
-      this.title = el('b', {});
-      this.hint = el('span', {});
-      this.input = el('input', { type: 'text', placeholder: text.paste, 'aria-label': text.paste, maxLength: 200 });
-      this.datum = el('select', { 'aria-label': text.datum }, el('option', { value: '' }, text.choose_datum),
-        ...Object.entries(text.datums).map(([value, label]) => el('option', { value }, label)));
-      const form = el('form', { onsubmit: event => { event.preventDefault(); this.paste(); } }, this.input, this.datum, el('button', { class: 'main' }, text.place_here));
-      this.finish = el('button', { class: 'main', hidden: true, onclick: () => this.sendLine() }, text.finish_line);
-      this.error = el('p', { class: 'error', role: 'alert' });
-      this.node = el('section', { class: 'placer', hidden: true }, this.title, this.hint, this.finish, form,
-        el('button', { class: 'quiet', onclick: () => this.stop() }, text.cancel), this.error);
-      page.root.append(this.node);
-      this.line = L.polyline([], { color: '#111', weight: 3, dashArray: '6 5', interactive: false });
-    }
-
-    get active() { return !this.node.hidden; }
-
-    start(row, site) {
-      const { page } = this, style = page.styles[page.layer.data.code[row]];
-      this.site = { id: site.site_id, name: site.name };
-      this.isLine = style.shape === 'line';
-      this.vertices = [];
-      this.sent = false;
-      this.line.setLatLngs([]).addTo(page.map);
-      this.title.textContent = fill(page.text.placing, { name: site.name });
-      this.hint.textContent = this.isLine ? page.text.draw_hint : page.text.click_hint;
-      this.finish.hidden = true;
-      this.error.textContent = '';
-      this.input.value = '';
-      this.node.querySelector('form').hidden = this.isLine;
-      this.node.hidden = false;
-      page.map.getContainer().classList.add('placing');
-      page.map.doubleClickZoom.disable();
-    }
-
-    stop() {
-      this.node.hidden = true;
-      this.line.remove();
-      this.page.map.getContainer().classList.remove('placing');
-      this.page.map.doubleClickZoom.enable();
-    }
-
-    /** One click while placing: the site itself, or the next vertex of its road. */
-    click(latlng) {
-      if (!this.isLine) { this.send({ vertices: [[latlng.lng, latlng.lat]], datum: 'wgs84', within_m: this.clickError(latlng) }); return; }
-      const last = this.vertices[this.vertices.length - 1];
-      if (last && this.page.map.latLngToLayerPoint(last).distanceTo(this.page.map.latLngToLayerPoint(latlng)) < 4) return;
-      this.vertices.push(latlng);
-      this.line.setLatLngs(this.vertices);
-      this.finish.hidden = this.vertices.length < 2;
-    }
-
-    /** How far a click may be off, in metres: eight pixels on the ground at this zoom. */
-    clickError(latlng) {
-      const { map } = this.page, at = map.latLngToContainerPoint(latlng);
-      return Math.max(5, map.distance(latlng, map.containerPointToLatLng(at.add([8, 0]))));
-    }
-
-    sendLine() {
-      if (this.vertices.length < 2) return;
-      this.send({ vertices: this.vertices.map(v => [v.lng, v.lat]), datum: 'wgs84', within_m: this.clickError(this.vertices[0]) });
-    }
-
-    paste() {
-      const { text } = this.page;
-      this.error.textContent = !this.input.value.trim() ? text.paste_empty : !this.datum.value ? text.datum_missing : '';
-      if (!this.error.textContent) this.send({ pasted: this.input.value, datum: this.datum.value });
-    }
-
-    /** Send it once: a double click is one place, so until the answer comes no second one leaves. */
-    send(what) {
-      if (this.sent) return;
-      this.sent = true;
-      this.page.post('place', { site_id: this.site.id, ...what });
-    }
-
-    /** The server's answer: done, or what to change. */
-    answer(reply) {
-      this.sent = false;
-      if (!this.active) return;
-      if (reply.ok) this.stop(); else this.error.textContent = reply.message;
-    }
-  }
-
   /** Presentation: what people screenshot. Title, date, legend with counts, scale, source; nothing else. */
   class Stage {
     constructor(page) {
@@ -385,5 +298,5 @@
     }
   }
 
-  window.BaitaParts = { el, fill, data, Attributes, DetailPanel, SiteTable, Placer, Stage };
+  window.BaitaParts = { el, fill, data, Attributes, DetailPanel, SiteTable, Stage };
 })();

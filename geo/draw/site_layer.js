@@ -105,6 +105,15 @@
       return s < 0 ? null : toBounds([0, 1, 2, 3].map(k => d.bounds[4 * s + k]));
     },
 
+    /** The vertices of a row that is one line, to be dragged; [] for anything else. */
+    rowLine: function (row) {
+      const d = this.data, s = d ? d.shape_row.indexOf(row) : -1;
+      if (s < 0 || d.shape_area[s] || d.shape_part[s + 1] - d.shape_part[s] !== 1) return [];
+      const part = d.shape_part[s], line = [];
+      for (let v = d.part_vertex[part]; v < d.part_vertex[part + 1]; v++) line.push(toBounds([d.vertex_x[v], d.vertex_y[v], d.vertex_x[v], d.vertex_y[v]]).getCenter());
+      return line;
+    },
+
     // ---- Leaflet ---------------------------------------------------------------------------------------
 
     onAdd: function (map) {

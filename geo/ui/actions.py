@@ -6,26 +6,41 @@ file, a site must be in the set, a coordinate goes through the datum checks of t
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import shapely
 import streamlit as st
 
 from geo.category import Categories
 from geo.errors import FilterError, SiteMapError, StoreConflict
-from geo.pipeline import place_line, place_pasted, place_site, undo_place
+from geo.locate import Candidate
+from geo.pipeline import (
+    place_candidate,
+    place_like,
+    place_line,
+    place_pasted,
+    place_site,
+    same_address,
+    site_candidates,
+    undo_place,
+)
 from geo.scheme import Scheme
 from geo.site import Precision
 from geo.store import GeoPackageStore
 from geo.ui.address import current_dataset, current_language, shown_filter, write_filter
+from geo.ui.explain import explain
 from geo.ui.library import DATASETS, get_library
 from geo.ui.text import choose_language, load_text
 from geo.view import SiteFilter
 
 MAX_VERTICES = 500
+MAX_SAME = 200
+"""Sites of one address that are placed at once."""
 WORST_CLICK_M = 5000.0
 CLICK_PRECISION = ((100.0, Precision.POI), (300.0, Precision.COMMUNITY))
 """How exact a click is, by how many metres eight pixels are on the ground."""
@@ -166,9 +181,56 @@ def _place(asked: Action) -> None:
     except StoreConflict:
         _answer(False, words["conflict"])
     except SiteMapError as error:
-        _answer(False, words["refused"].format(reason=error))
+        _answer(False, words["refused"].format(reason=_in_words(error)))
     else:
-        _answer(True, words["moved" if moved else "done"].format(name=name), undo=True)
+        _placed(site_id, words["moved" if moved else "done"].format(name=name))
+
+
+def _choose_candidate(asked: Action) -> None:
+    """Put a site on one of the places the page has shown; not on another, should the list have changed since."""
+    words, library, dataset = _words()["place"], get_library(), current_dataset()
+    site_id = str(asked.get("site_id"))
+    try:
+        store = library.store(dataset)
+        site = store.site(site_id)
+        chosen = [
+            one
+            for one in site_candidates(site, library.settings)
+            if candidate_id(one) == asked.get("candidate")
+        ]
+        if not chosen:
+            raise SiteMapError("this candidate is not there any more: look again")
+        place_candidate(store, site_id, chosen[0], who=library.settings.who)
+    except SiteMapError as error:
+        _answer(False, words["refused"].format(reason=_in_words(error)))
+    else:
+        _placed(site_id, words["done"].format(name=site["name"]))
+
+
+def _place_same(asked: Action) -> None:
+    """Put the sites that state the same address where one of them now is."""
+    words, library, dataset = _words()["place"], get_library(), current_dataset()
+    store, site_id = library.store(dataset), str(asked.get("site_id"))
+    try:
+        others = same_address(library.snapshot(dataset).sites, site_id)[:MAX_SAME]
+        done = place_like(store, site_id, others, who=library.settings.who)
+    except SiteMapError as error:
+        _answer(False, words["refused"].format(reason=_in_words(error)))
+    else:
+        _answer(True, words["same_done"].format(n=done), undo=done)
+
+
+def _placed(site_id: str, message: str) -> None:
+    """Tell that a site is placed, and how many others state the same address."""
+    same = same_address(get_library().snapshot(current_dataset()).sites, site_id)
+    _answer(True, message, undo=1, site_id=site_id, same=len(same))
+
+
+def candidate_id(candidate: Candidate) -> str:
+    """Return a short name of a candidate: the same for the same place and words."""
+    shape = b"" if candidate.geometry is None else shapely.to_wkb(candidate.geometry)
+    words = f"{candidate.name}\0{candidate.precision}".encode()
+    return hashlib.blake2b(words + shape, digest_size=8).hexdigest()
 
 
 def place_on_map(
@@ -231,11 +293,12 @@ def _vertices(given: object) -> list[tuple[float, float]]:
 
 def _undo(asked: Action) -> None:
     words, library = _words()["place"], get_library()
-    dataset = current_dataset()
+    dataset, count = current_dataset(), asked.get("count", 1)
     try:
-        undone = undo_place(library.store(dataset), who=library.settings.who)
+        for _ in range(min(count, MAX_SAME) if isinstance(count, int) and count > 0 else 1):
+            undone = undo_place(library.store(dataset), who=library.settings.who)
     except SiteMapError as error:
-        _answer(False, words["refused"].format(reason=error))
+        _answer(False, words["refused"].format(reason=_in_words(error)))
         return
     if undone is None:
         _answer(False, words["nothing"])
@@ -243,14 +306,21 @@ def _undo(asked: Action) -> None:
         _answer(True, words["undone"].format(name=undone.name))
 
 
-def _answer(ok: bool, message: str, *, undo: bool = False) -> None:
-    """Tell the map's page once how it went."""
+def _answer(ok: bool, message: str, *, undo: int = 0, site_id: str = "", same: int = 0) -> None:
+    """Tell the map's page once how it went; `undo` is how many corrections take it back."""
     st.session_state["answer"] = {
         "ok": ok,
         "message": message,
         "undo": undo,
+        "site_id": site_id,
+        "same": same,
         "turn": time.time_ns(),
     }
+
+
+def _in_words(error: SiteMapError) -> str:
+    default = choose_language(st.context.locale, get_library().settings.language)
+    return explain(str(error), current_language(default))
 
 
 def _words() -> dict[str, Any]:
@@ -270,4 +340,6 @@ _HANDLERS: dict[str, Callable[[Action], None]] = {
     "open": _open,
     "place": _place,
     "undo": _undo,
+    "candidate": _choose_candidate,
+    "same": _place_same,
 }

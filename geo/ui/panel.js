@@ -72,7 +72,9 @@ const FROM_MAP = {
   },
   view(message) { MAP.view = message; keepHash(); },
   place(message) { MAP.act({ ...message, type: 'place' }); },
-  undo() { MAP.act({ type: 'undo' }); },
+  candidate(message) { MAP.act({ type: 'candidate', site_id: message.site_id, candidate: message.candidate }); },
+  same(message) { MAP.act({ type: 'same', site_id: message.site_id }); },
+  undo(message) { MAP.act({ type: 'undo', count: message.count || 1 }); },
   refresh() { MAP.act({ type: 'refresh' }); },
   show(message) { MAP.act({ type: 'show', query: String(message.query) }); },
   open(message) { MAP.act({ type: 'open', dataset: message.dataset }); },
@@ -108,7 +110,7 @@ document.addEventListener('keydown', event => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest && event.target.closest('input,textarea,select,[contenteditable],[role="combobox"],[role="listbox"]')) return;
   if (pressed(event.key)) event.preventDefault();
-  else if ('efiltu'.includes(event.key) && event.key.length === 1 || event.key === 'Escape') MAP.send({ type: 'baita:command', key: event.key });
+  else if ('efilrtu'.includes(event.key) && event.key.length === 1 || event.key === 'Escape') MAP.send({ type: 'baita:command', key: event.key });
 });
 
 // ---- status chips ---------------------------------------------------------------------------------------------

@@ -7,12 +7,14 @@ answers come from this server; none carries a site's text as anything but JSON.
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import shapely
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -21,7 +23,9 @@ from geo.category import LANGUAGES
 from geo.draw.basemaps import basemap
 from geo.draw.page import content_policy, draw_map
 from geo.draw.site_layer import attribute_rows, compress, site_details
-from geo.pipeline import landmarks
+from geo.locate import Candidate
+from geo.pipeline import landmarks, site_candidates
+from geo.ui.actions import candidate_id
 from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
 from geo.ui.desk_routes import desk_routes
 from geo.ui.export_routes import export_routes
@@ -30,10 +34,13 @@ from geo.ui.text import load_text
 from geo.view import SiteFilter
 
 PREFIX = "/baita"
+MAX_CANDIDATES = 9
+"""As many as there are keys for."""
 _DRAW = Path(__file__).parent.parent / "draw"
 _OWN = {
     "site_layer.js": _DRAW,
     "map_parts.js": _DRAW,
+    "map_placer.js": _DRAW,
     "map_figure.js": _DRAW,
     "map_desk.js": _DRAW,
     "map_page.js": _DRAW,
@@ -56,6 +63,7 @@ def routes() -> list[BaseRoute]:
         Route(PREFIX + "/data/{dataset}/{version}/words/{chunk:int}.json", handle(_words)),
         Route(PREFIX + "/data/{dataset}/{version}/row", handle(_row)),
         Route(PREFIX + "/site/{dataset}/{site_id:path}.json", handle(_site)),
+        Route(PREFIX + "/candidates/{dataset}/{site_id:path}.json", handle(_candidates)),
         *export_routes(PREFIX),
         *desk_routes(PREFIX),
     ]
@@ -176,6 +184,30 @@ def _site(request: Request) -> Response:
     library = get_library()
     snapshot = library.snapshot(dataset)
     return json_answer(request, describe_site(snapshot, site_id, library), FRESH)
+
+
+def _candidates(request: Request) -> Response:
+    dataset, site_id = request.path_params["dataset"], request.path_params["site_id"]
+    library = get_library()
+    snapshot = library.snapshot(dataset)
+    site = snapshot.sites.iloc[snapshot.rows[site_id]]
+    found = site_candidates(site, library.settings)[:MAX_CANDIDATES]
+    return json_answer(request, {"candidates": [_candidate(one) for one in found]}, FRESH)
+
+
+def _candidate(one: Candidate) -> dict[str, Any]:
+    assert one.geometry is not None
+    shape = json.loads(str(shapely.to_geojson(one.geometry)))
+    return {
+        "id": candidate_id(one),
+        "name": one.name,
+        "precision": str(one.precision),
+        "uncertainty_m": one.uncertainty_m,
+        "score": round(one.score),
+        "note": one.note,
+        "source": one.source,
+        "geometry": shape,
+    }
 
 
 def describe_site(snapshot: Snapshot, site_id: str, library: Library) -> dict[str, Any]:

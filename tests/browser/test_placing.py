@@ -309,3 +309,90 @@ def test_a_site_known_only_to_its_district_stays_in_the_tray(visitor, desk):
         finally:
             old = {name: site[name] if site[name] == site[name] else None for name in centre}
             store.update_site(site_id, old, version=version, who="test")
+
+
+# ---- one after the other ----------------------------------------------------------------------------------
+
+
+def test_all_that_waits_is_gone_through_by_key_the_least_known_first(office, desk):
+    office.page.locator("body").press("r")
+    office.until("baita.placer.active && baita.placer.queue")
+    total = office.js("baita.placer.queue.rows.length")
+    assert total == 15
+    first = office.js("baita.placer.site.id")
+    office.until("document.querySelector('.placer .about').textContent.startsWith('1 / 15')")
+    office.page.keyboard.press("n")
+    office.until("id => baita.placer.site.id !== id", first)
+    office.page.keyboard.press("ArrowLeft")
+    office.until("id => baita.placer.site.id === id", first)
+    # A placed one makes way for the next by itself.
+    office.js("() => { baita.placer.send({ pasted: '123.1702, 41.2655', datum: 'wgs84' }); }")
+    office.until("id => baita.placer.active && baita.placer.site.id !== id", first)
+    assert _stored(desk, first)["match_method"] == "correction"
+    for _ in range(total):
+        office.page.keyboard.press("n")
+        office.page.wait_for_timeout(60)
+        if not office.js("baita.placer.active"):
+            break
+    office.until("!baita.placer.active && baita.placer.queue === null")
+
+
+def test_a_candidate_is_chosen_by_its_number_and_is_no_better_known_for_it(office, desk):
+    _start(office, desk, WUSHENG)
+    known = desk.get_json(f"baita/candidates/bulletin/{WUSHENG}.json")["candidates"]
+    if not known:  # nobody knows where this road runs: then there is none, and none is made up
+        office.settled()
+        assert office.js("baita.placer.candidates") == []
+        return
+    office.until("n => baita.placer.candidates.length === n", len(known))
+    office.page.keyboard.press("1")
+    office.until("!baita.placer.active")
+    after = _stored(desk, WUSHENG)
+    assert after["precision"] == known[0]["precision"]
+
+
+def test_a_shared_link_brings_its_own_datum(office, desk):
+    _start(office, desk, HONGFEI)
+    link = "https://uri.amap.com/marker?position=123.1761,41.2676&name=x"
+    _paste(office, link, "")
+    _arrived(office, 2, 2)
+    after = _stored(desk, HONGFEI)
+    assert (after["raw_x"], after["raw_y"], after["raw_datum"]) == (123.1761, 41.2676, "gcj02")
+    assert after["geometry"].x == pytest.approx(123.1761 - 0.0061, abs=0.001)
+
+
+def test_a_vertex_can_be_dragged_and_taken_back(office, desk):
+    _start(office, desk, WUSHENG)
+    _click(office, (123.165, 41.262), (123.175, 41.262), (123.18, 41.262))
+    office.until("baita.placer.vertices.length === 3")
+    office.page.keyboard.press("Backspace")
+    office.until("baita.placer.vertices.length === 2")
+    x, y = office.at(123.175, 41.262)
+    office.page.mouse.move(x, y)
+    office.page.mouse.down()
+    office.page.mouse.move(x + 40, y + 40, steps=4)
+    office.page.mouse.up()
+    office.until("at => Math.abs(baita.placer.vertices[1].lng - at) > 0.0005", 123.175)
+    end = office.js("[baita.placer.vertices[1].lng, baita.placer.vertices[1].lat]")
+    office.page.keyboard.press("Enter")
+    _arrived(office, 2, 2)
+    line = _stored(desk, WUSHENG)["geometry"]
+    assert len(line.coords) == 2
+    assert line.coords[1] == pytest.approx(end, abs=1e-6)
+
+
+def test_sites_of_one_address_are_placed_together_and_taken_back_together(office, desk):
+    with desk.store() as store:
+        for site_id in (HONGFEI, "prj-jianhang"):
+            version = int(store.site(site_id)["version"])
+            store.update_site(site_id, {"place": "新华路 1 号"}, version=version, who="test")
+    office.reload()
+    _start(office, desk, HONGFEI)
+    _click(office, PLACE)
+    label = office.text["map"]["same_address"].format(n=1)
+    office.frame.get_by_role("button", name=label).click()
+    office.until("baita.layer.visible().located.length === 3")
+    assert _stored(desk, "prj-jianhang")["geometry"].equals(_stored(desk, HONGFEI)["geometry"])
+    office.frame.get_by_role("button", name=office.text["map"]["undo"]).last.click()
+    office.until("baita.layer.visible().located.length === 2")
+    assert _stored(desk, "prj-jianhang")["geometry"] is None

@@ -38,6 +38,8 @@ def test_every_precision_and_reason_has_a_word(language):
     [
         ("map_parts.js", ()),
         ("map_page.js", ()),
+        ("map_placer.js", ()),
+        ("map_desk.js", ("desk",)),
         ("map_figure.js", ("figure",)),
         ("handout.js", ("handout",)),
     ],
@@ -45,7 +47,7 @@ def test_every_precision_and_reason_has_a_word(language):
 def test_every_word_the_script_asks_for_exists(name, section):
     script = (ROOT / "geo" / "draw" / name).read_text(encoding="utf-8")
     asked = set(re.findall(r"\btext\.(\w+)", script)) - {
-        *("replace", "normalize", "figure", "handout", "undo", "internal")
+        *("replace", "normalize", "figure", "handout", "desk", "datums", "undo", "internal")
     }
     words = load_text("zh")["map"]
     for part in section:
