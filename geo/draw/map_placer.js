@@ -7,7 +7,7 @@
   'use strict';
 
   const { el, fill, data } = window.BaitaParts;
-  const CLICK_PX = 8, SAME_PX = 4, SIGNS = '①②③④⑤⑥⑦⑧⑨';
+  const CLICK_PX = 8, SAME_PX = 4, EDGE_PX = 30, SIGNS = '①②③④⑤⑥⑦⑧⑨';
 
   class Placer {
     constructor(page) {
@@ -102,7 +102,15 @@
       this.list.hidden = !candidates.length;
       this.list.replaceChildren(...candidates.map((one, n) => el('li', {}, el('button', { onclick: () => this.choose(n), title: [one.note, one.source].filter(Boolean).join(' · ') },
         el('b', {}, SIGNS[n] + ' ' + one.name), ` ${text.precisions[one.precision] || one.precision}${one.uncertainty_m ? ' ' + fill(text.plus_minus, { m: Math.round(one.uncertainty_m) }) : ''} · ${fill(text.score, { n: one.score })}`))));
-      if (box.isValid() && !page.map.getBounds().contains(box)) page.map.fitBounds(box, { padding: [80, 120], maxZoom: Math.max(15, page.map.getZoom()), animate: false });
+      if (box.isValid()) this.bring(box);
+    }
+
+    /** Move the map if the candidates are not all in what is left of it under this panel. */
+    bring(box) {
+      const { map } = this.page, size = map.getSize(), top = this.node.offsetTop + this.node.offsetHeight + EDGE_PX;
+      const free = L.bounds([EDGE_PX, top], [size.x - EDGE_PX, size.y - 2 * EDGE_PX]), corners = [box.getNorthWest(), box.getSouthEast()];
+      if (corners.every(at => free.contains(map.latLngToContainerPoint(at)))) return;
+      map.fitBounds(box, { paddingTopLeft: [2 * EDGE_PX, top + EDGE_PX], paddingBottomRight: [2 * EDGE_PX, 3 * EDGE_PX], maxZoom: Math.max(15, map.getZoom()), animate: false });
     }
 
     choose(n) {
