@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import GeoToolCN
+from opencc import OpenCC
 
 from geo.category import fold
 
@@ -14,16 +15,26 @@ HOME = ("辽宁省", "辽阳市", "白塔区")
 """The district this app serves and what it lies in, largest first."""
 
 _MARKS = re.compile(r"""[()\[\]{}<>"'“”‘’「」『』《》〈〉【】〔〕・·]""")
-_COMPANY = re.compile(r"(?:股份有限公司|有限责任公司|有限公司)$")
-_SAME = (("农村商业银行", "农商银行"),)
+_COMPANY = re.compile("股份有限公司|有限责任公司|有限公司")
+_SAME = (
+    (re.compile("农村商业银行|农商行"), "农商银行"),
+    (re.compile("中国(?=(?:工商|农业|建设|邮政储蓄|工|农|建)[银行])"), ""),
+    (re.compile("(?<![化职轻])工行(?![业为动])"), "工商银行"),
+    (re.compile("(?<![惠三])农行(?![业为动])"), "农业银行"),
+    (re.compile("建行(?![业为动])"), "建设银行"),
+    (re.compile("邮储银行"), "邮政储蓄银行"),
+    (re.compile("街道办事处"), "街道"),
+    (re.compile("社区(?:居民委员会|居委会)"), "社区"),
+)
 
 
 def normalise_name(name: str, *, home: Sequence[str] = HOME) -> str:
     """Return a name for comparison only: never shown, never stored.
 
-    Width, case, spaces and brackets (not what is in them) make no difference, nor do the district's own
-    province, city and district in front, a company's legal form at the end, and 农村商业银行 for 农商银行.
-    Another city in front stays, so that 北京市武圣路 never equals 武圣路. What would leave nothing stays too.
+    Width, script (traditional or simplified), case, spaces and brackets (not what is in them) make no difference,
+    nor do the district's own province, city and district in front, a company's legal form, the short names of banks
+    (农商行, 工行), nor how a number is written (五百二十六号, 门牌526号, 4期). Another city in front stays, so that
+    北京市武圣路 never equals 武圣路. What would leave nothing stays too.
 
     Parameters
     ----------
@@ -32,10 +43,121 @@ def normalise_name(name: str, *, home: Sequence[str] = HOME) -> str:
     home
         Official names to drop from the front, largest first.
     """
-    plain = _without_home(_MARKS.sub("", fold(name)), home)
-    for long, short in _SAME:
-        plain = plain.replace(long, short)
+    plain = _without_home(spelling(name), home)
+    for other, usual in _SAME:
+        plain = other.sub(usual, plain)
+    plain = _same_numbers(plain)
     return _COMPANY.sub("", plain) or plain
+
+
+def spelling(name: str) -> str:
+    """Return the characters of a name alone, whole: simplified script, one width, no spaces, no brackets."""
+    return _MARKS.sub("", simplify(fold(name)))
+
+
+# --- script and sound -----------------------------------------------------------------------------
+
+
+def simplify(text: str) -> str:
+    """Return a text in simplified script, as many characters as before.
+
+    A character that both scripts use (乾, 著) changes only beside one that is traditional for certain.
+    """
+    if text.isascii() or not any(map(_is_traditional, text)):
+        return text
+    return "".join(map(_simple_char, text))
+
+
+@cache
+def _is_traditional(char: str) -> bool:
+    if char < "\u3400" or _simple_char(char) == char:
+        return False
+    try:
+        char.encode("gb2312")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+@cache
+def _simple_char(char: str) -> str:
+    if char < "\u3400" or "\ud800" <= char <= "\udfff":
+        return char
+    simple = _converter().convert(char)
+    return simple if len(simple) == 1 else char
+
+
+@cache
+def _converter() -> OpenCC:
+    return OpenCC("t2s")
+
+
+def sound(text: str) -> str:
+    """Return how a text sounds: one private character for each syllable, all others as they are.
+
+    A character has one reading wherever it stands, without its tone, and zh, ch, sh, ng count as z, c, s, n, as
+    in the mouths and input methods of the north-east. For comparison only.
+    """
+    return text.translate(_syllables())
+
+
+_FIRST_SYLLABLE = 0xE000
+_ALIKE = ((re.compile("^([zcs])h"), r"\1"), (re.compile("ng$"), "n"))
+
+
+@cache
+def _syllables() -> dict[int, int]:
+    # The package takes a quarter of a second to load, and exact names need no sounds.
+    from pypinyin import lazy_pinyin
+
+    chars = [chr(code) for code in range(0x4E00, 0x9FA6)]
+    read = {char: said for char in chars if (said := lazy_pinyin(char)[0]) != char}
+    for pattern, short in _ALIKE:
+        read = {char: pattern.sub(short, said) for char, said in read.items()}
+    number = {said: n for n, said in enumerate(sorted(set(read.values())), _FIRST_SYLLABLE)}
+    return {ord(char): number[said] for char, said in (read | {"行": "han"}).items()}  # 银行, 支行
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+_DIGITS = {char: n for n, char in enumerate("零一二三四五六七八九")} | {"〇": 0}
+_UNITS = {"十": 10, "百": 100, "千": 1000}
+_SECTIONS = dict(enumerate("一二三四五六七八九十", 1))
+_NUMERALS = "〇零一二三四五六七八九十百千"
+_COUNTED = re.compile(rf"(?<![{_NUMERALS}])[{_NUMERALS}]{{1,9}}(?=(?:-\d+)?(?:号|栋|幢|单元))")
+_DOOR_DASH = re.compile(r"(?<=\d)[—–−‐―之](?=\d+号)")
+_DOOR_WORD = re.compile(r"(?:门牌号?码?|no\.?)(?=\d)")
+_BARE_DOOR = re.compile(r"(?<=[路街巷段里弄])(?:\d+(?:-\d+)?)$")
+_SECTION = re.compile(r"(?<!\d)(10|[1-9])(?=[段期])")
+
+
+def _same_numbers(plain: str) -> str:
+    """Write door numbers, phases and road sections one way: 526号, 四期, 一段."""
+    plain = _DOOR_WORD.sub("", _COUNTED.sub(lambda found: _arabic(found[0]), plain))
+    plain = _BARE_DOOR.sub(lambda found: f"{found[0]}号", _DOOR_DASH.sub("-", plain))
+    return _SECTION.sub(lambda found: _SECTIONS[int(found[1])], plain)
+
+
+def _arabic(counted: str) -> str:
+    """Return 526 for 五百二十六 or 五二六; what is no number stays."""
+    if not any(char in _UNITS for char in counted):
+        return "".join(str(_DIGITS[char]) for char in counted)
+    total, digit = 0, None
+    largest = 10_000
+    for char in counted:
+        if char in _DIGITS:
+            if digit:
+                return counted
+            digit = _DIGITS[char]
+        elif _UNITS[char] >= largest or (not digit and char != "十"):
+            return counted
+        else:
+            largest = _UNITS[char]
+            total, digit = total + (digit or 1) * largest, None
+    return str(total + (digit or 0))
+
+
+# --- regions --------------------------------------------------------------------------------------
 
 
 def home_names(adcode: str) -> tuple[str, ...]:
@@ -54,7 +176,8 @@ def home_names(adcode: str) -> tuple[str, ...]:
 def is_home(text: str, *, home: Sequence[str] = HOME) -> bool:
     """Return whether a text names the district, or what it lies in, and nothing else (辽阳, 白塔区 ...)."""
     words = sorted({*home, *map(_bare, home)}, key=len, reverse=True)
-    return not re.sub("|".join(map(re.escape, words)), "", fold(text)) if words else not fold(text)
+    plain = simplify(fold(text))
+    return not re.sub("|".join(map(re.escape, words)), "", plain) if words else not plain
 
 
 def elsewhere(text: str, *, home: Sequence[str] = HOME) -> str:
@@ -72,7 +195,7 @@ def elsewhere(text: str, *, home: Sequence[str] = HOME) -> str:
         Official names that mean here.
     """
     for part in re.split(r"[\s,，;；、/|()（）【】\[\]]+", text):
-        if found := _elsewhere(fold(part), tuple(home)):
+        if found := _elsewhere(simplify(fold(part)), tuple(home)):
             return found
     return ""
 
@@ -104,9 +227,9 @@ def _elsewhere(part: str, home: tuple[str, ...]) -> str:
 
 
 def _without_home(plain: str, home: Sequence[str]) -> str:
-    for name in home:
-        if plain.startswith(name) and plain != name:
-            plain = plain[len(name) :]
+    # Prefixes come twice (辽阳市白塔区辽阳市某厂) and in any order.
+    while found := next((n for n in home if plain.startswith(n) and plain != n), ""):
+        plain = plain[len(found) :]
     return plain
 
 

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 import shapely
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geo.errors import SchemaError, SourceError
 from geo.locate.gazetteer import Candidate, Gazetteer, Place, accept, read_gazetteer
@@ -194,6 +196,182 @@ def test_the_date_chooses_between_the_old_and_the_new_subdistrict(baita):
     old = [c for c in baita.candidates("武圣街道", day=MARCH) if c.score == 100]
     new = [c for c in baita.candidates("武圣街道") if c.score == 100]
     assert ([c.precision for c in old], [c.precision for c in new]) == (["street"], ["none"])
+
+
+def test_a_near_name_says_what_differs_and_how_clear_it_is(baita):
+    [found, *_] = baita.candidates("站前交通枢钮")
+    assert (found.name, found.why) == ("站前交通枢纽", "1 个同音字")
+    assert found.margin == found.score
+    exact = baita.candidates("辽阳站")
+    assert exact[0].why == "同名"
+    assert exact[0].margin == round(100 - max((c.score for c in exact[1:]), default=0), 1)
+    assert all(other.margin < 0 for other in exact[1:])
+
+
+def test_a_place_in_another_subdistrict_than_the_source_names_is_not_taken():
+    here = _place("建行", place_id="a", street="武圣街道")
+    there = _place("建行", 123.2, place_id="b", street="南门街道")
+    gazetteer = Gazetteer([here, there])
+    assert accept(gazetteer.candidates("建行")) is None
+    found = gazetteer.candidates("建行", street="南门")
+    assert accept(found).geometry == there.geometry
+    assert "不在南门" in found[1].why
+    assert gazetteer.locate(_record("建行", street="南门街道")).geometry == there.geometry
+    alone = Gazetteer([here, _place("某处", street="南门街道")])
+    match = alone.locate(_record("建行", street="南门街道"))
+    assert (match.geometry, match.reason) == (None, Reason.TO_CONFIRM)
+    assert "武圣街道" in match.note
+    assert alone.locate(_record("建行", street="不知道的街道")).geometry == here.geometry
+    assert alone.locate(_record("建行", place="南门街道甲路1号")).reason == Reason.TO_CONFIRM
+
+
+def test_a_community_is_in_the_subdistrict_of_its_day(baita):
+    old = baita.candidates("金银社区", day=MARCH, street="襄平街道")[0]
+    new = baita.candidates("金银社区", street="文圣街道")[0]
+    assert (old.score, new.score) == (100.0, 100.0)
+    assert baita.candidates("金银社区", day=MARCH, street="文圣街道")[0].score == 85.0
+
+
+# --- names that nobody knows, and what is like them -----------------------------------------------
+
+
+def test_a_misspelt_name_is_asked_about_and_not_taken(baita):
+    match = baita.locate(_record("遼陽火車占"))
+    assert (match.geometry, match.reason) == (None, Reason.TO_CONFIRM)
+    assert "辽阳站（plc-station，1 个同音字）" in match.note
+    assert baita.locate(_record("襄林御府")) is None
+
+
+@pytest.mark.parametrize("name", ["遼陽站", "辽阳火车站 ", "（辽阳站）", "辽阳市白塔区遼陽站"])
+def test_another_script_or_width_is_the_same_name(baita, name):
+    assert baita.locate(_record(name)).score == 100
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+def _line(name, *spots, **more):
+    values = {"place_id": name, "kind": "road", "precision": "road", "uncertainty_m": 10.0}
+    return Place(name=name, geometry=shapely.LineString(spots), **{**values, **more})
+
+
+TOWN = Gazetteer(
+    [
+        _line("甲路", (123.15, 41.26), (123.19, 41.26)),
+        _line("乙街", (123.17, 41.25), (123.17, 41.27), aliases=("老乙街",)),
+        _line("丙街", (123.18, 41.25), (123.18, 41.27), valid_to=date(2020, 6, 30)),
+        _line("戊街", (123.16, 41.25), (123.16, 41.27), sketch=True),
+        _place("甲路10号", 123.16, 41.2601, kind="address", precision="poi"),
+        _place("己巷3号", 123.165, 41.255, kind="address", precision="road"),
+        _place("学校", 123.171, 41.2601, aliases=("甲路与乙街交叉口东80米",)),
+    ]
+)
+
+
+def test_an_address_written_another_way_is_the_same_place(baita):
+    match = baita.locate(_record("某厂", kind="enterprise", place="新华路、中华大街路口以西50米处"))
+    assert (match.precision, match.uncertainty_m, match.score) == ("road", 100.0, 98.0)
+    assert "同一地址" in match.note
+    found = baita.candidates("新华路与中华大街交汇处西50米")
+    assert (accept(found).name, found[0].why) == (
+        "中华大街与新华路交叉口西50米",
+        "同一地址的另一种写法",
+    )
+
+
+def test_a_crossing_of_two_known_roads_is_found_as_an_intersection():
+    for place in ("甲路与乙街交叉口", "老乙街甲路路口"):
+        match = TOWN.locate(_record("某厂", kind="enterprise", place=place))
+        assert match.geometry.equals_exact(shapely.Point(123.17, 41.26), 1e-9)
+        assert (match.precision, match.method, match.reason) == (
+            "intersection",
+            "gazetteer address",
+            "",
+        )
+    found = TOWN.candidates("甲路与乙街交叉口")
+    assert accept(found) == found[0]
+    assert found[0].precision == "intersection"
+
+
+def test_a_crossing_is_that_of_its_day_and_never_that_of_a_sketch():
+    then = TOWN.locate(_record("某厂", place="甲路与丙街交叉口"))
+    now = TOWN.locate(_record("某厂", place="甲路与丙街交叉口", as_of=None))
+    assert (then.precision, now.geometry, now.reason) == (
+        "intersection",
+        None,
+        Reason.NO_COORDINATE,
+    )
+    drawn = TOWN.locate(_record("某厂", place="甲路与戊街交叉口"))
+    assert (drawn.geometry, drawn.reason) == (None, Reason.NO_COORDINATE)
+    assert "戊街" in drawn.note
+
+
+@pytest.mark.parametrize(
+    "place", ["甲路12号", "甲路12号某大厦", "己巷5号", "己巷3号附近", "甲路", "戊街8号"]
+)
+def test_an_address_that_is_only_on_a_road_waits_for_a_person_and_says_where(place):
+    match = TOWN.locate(_record("某厂", kind="enterprise", place=place))
+    assert (match.geometry, match.precision, match.reason) == (None, "none", Reason.TO_CONFIRM)
+    assert match.note.startswith("地址推断：")
+
+
+def test_a_door_number_is_suggested_as_a_road_and_never_as_a_house(baita):
+    found = TOWN.candidates("甲路12号")[0]
+    assert (found.precision, found.uncertainty_m, found.reason) == ("road", 10.0, Reason.TO_CONFIRM)
+    found = baita.candidates("青年大街30号")[0]
+    assert (found.name, found.precision) == ("青年大街31号", "road")
+    assert found.uncertainty_m > 1000
+    assert accept(baita.candidates("青年大街30号")) is None
+
+
+def test_an_address_in_another_city_is_never_answered_by_a_road_of_this_one():
+    for name in ("沈阳市某某街道甲路与乙街交叉口", "沈阳市某某街道甲路10号"):
+        assert TOWN.locate(_record(name, kind="enterprise")) is None
+        assert TOWN.candidates(name) == []
+
+
+def test_a_stretch_of_a_road_is_clipped_for_a_road_and_left_to_a_person_for_a_site():
+    text = "甲路（乙街与丙街之间）"
+    match = TOWN.locate(_record("甲路", kind="parking", place=text))
+    assert match.geometry.bounds == pytest.approx((123.17, 41.26, 123.18, 41.26))
+    assert (match.precision, match.reason) == ("road", "")
+    assert TOWN.locate(_record(text, kind="parking")).geometry == match.geometry
+    assert TOWN.locate(_record("某厂", kind="enterprise", place=text)).reason == Reason.TO_CONFIRM
+
+
+def test_a_stretch_whose_ends_nobody_knows_is_the_road_and_says_so(baita):
+    record = _record("新华路", kind="parking", place="新华路（武圣路与民主路之间）")
+    match = baita.locate(record)
+    assert match.method == "gazetteer sketch"
+    assert "只写其中一段" in match.note
+    assert baita.locate(_record("新新路（甲路与乙路之间）", kind="parking")).reason == (
+        Reason.NO_COORDINATE
+    )
+
+
+_places = st.just("") | st.sampled_from(
+    "甲路10号 甲路11号 甲路10号附近 甲路与乙街交叉口 甲路与戊街交叉口 甲路与乙街交叉口西90米 乙街与甲路路口东80米 "
+    "甲路（乙街与丙街之间） 丙街 己巷4号某店 学校旁 学效 沈阳市甲路10号".split()
+)
+
+
+@given(
+    name=_places,
+    place=_places,
+    kind=st.sampled_from(["enterprise", "project", "parking"]),
+    day=st.sampled_from([MARCH, date(2024, 1, 1), None]),
+)
+def test_what_is_found_is_sure_enough_and_what_is_not_has_a_reason(name, place, kind, day):
+    match = TOWN.locate(_record(name or "某厂", kind=kind, place=place, as_of=day))
+    if match is None:
+        return
+    assert (match.geometry is None) == bool(match.reason)
+    if match.geometry is not None:
+        assert match.score >= 90
+        assert (match.geometry.geom_type == "Point") == (kind != "parking")
+        assert match.geometry.intersects(shapely.box(123.15, 41.25, 123.19, 41.27))
+    for found in TOWN.candidates(name or "某厂", kind=kind, day=day):
+        assert found.score < 90 or found.why in ("同名", "同一地址的另一种写法", "按地址推断")
 
 
 # --- the file ---------------------------------------------------------------------------------------
