@@ -18,12 +18,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import shapely
+
 from geo.category import Categories
 from geo.compare import Comparison, compare_sites
+from geo.draw.basemaps import district_outline
 from geo.errors import SourceError, StoreError
+from geo.locate.guard import Verdict
 from geo.pipeline import (
     LoadReport,
     choice_key,
+    guard_records,
     import_records,
     known_names,
     read_prose,
@@ -50,6 +55,8 @@ DECISIONS = ("open", "accepted", "rejected")
 MAX_NAME = 120
 MAX_DRAFTS = 50
 KEPT_OPEN = 6
+GUARDED = 2000
+"""So many rows tell the datum of all."""
 SHOWN = 200
 """Rows of a list that a page gets; the number of all is always said."""
 _NOTE, _LAYOUT = "draft:", "layout:"
@@ -398,6 +405,14 @@ class Desk:
             for name in found.__slots__
         }
         return Comparison(**lists)
+
+    def guard(self, read: ReadReport) -> Verdict | None:
+        """Return in which datum a table's coordinates are most likely written; None if it has none."""
+        return guard_records(read.records[:GUARDED], self._settings)
+
+    def outline(self) -> shapely.Geometry:
+        """Return the district, EPSG:4326."""
+        return district_outline(self._settings.adcode)
 
     def checks(self, draft: Draft) -> list[Check]:
         """Return every figure of a bulletin worked out again (口径核对)."""

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import geopandas as gpd
@@ -33,6 +34,7 @@ from geo.locate import (
 )
 from geo.locate.datum import Datum, parse_coordinate, parse_datum, to_wgs84
 from geo.locate.given import TOLERANCE_M
+from geo.locate.guard import Verdict, guard_batch
 from geo.locate.links import parse_link
 from geo.locate.names import home_names
 from geo.read import ReadReport, read_claims, read_source
@@ -41,7 +43,7 @@ from geo.read.document import DOCUMENTS, PLAIN, read_document
 from geo.read.figures import StatedFigure, read_figures
 from geo.read.sandbox import read_document_in_child
 from geo.settings import DEMO_FILE, ROOT, Settings, load_settings
-from geo.site import LOCATION, MAPPED, Correction, RowProblem, SiteRecord, is_located
+from geo.site import EXACT, LOCATION, MAPPED, Correction, RowProblem, SiteRecord, is_located
 from geo.store import GeoPackageStore, open_store
 
 DEMO_NOTICE = "演示数据（虚构）"
@@ -57,6 +59,8 @@ _UNCERTAINTY_M = {
     "community": 500.0,
     "street": 1500.0,
 }
+SAME_NAME = 98.0
+"""From this score on a candidate has the same name, written otherwise at most."""
 Progress = Callable[[str, float], None]
 
 
@@ -315,13 +319,23 @@ def district_categories(settings: Settings) -> Categories:
 
 
 def district_gazetteer(settings: Settings, *, categories: Categories | None = None) -> Gazetteer:
-    """Return the gazetteer of the settings' data folder, for the settings' district."""
+    """Return the gazetteer of the settings' data folder, for the settings' district; made once for each state of it."""
     kinds = categories or district_categories(settings)
-    return Gazetteer(
-        read_gazetteer(settings.data / "gazetteer.csv"),
-        home=home_names(settings.adcode),
-        road_kinds=[kind.code for kind in kinds if kind.shape == "line"],
-    )
+    path = settings.data / "gazetteer.csv"
+    road_kinds = tuple(kind.code for kind in kinds if kind.shape == "line")
+    return _gazetteer(path, _stamp(path), settings.adcode, road_kinds)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat() if path.is_file() else None
+    return (found.st_mtime_ns, found.st_size) if found else (0, 0)
+
+
+@lru_cache(maxsize=4)
+def _gazetteer(
+    path: Path, stamp: tuple[int, int], adcode: str, road_kinds: tuple[str, ...]
+) -> Gazetteer:
+    return Gazetteer(read_gazetteer(path), home=home_names(adcode), road_kinds=road_kinds)
 
 
 def find_candidates(
@@ -840,6 +854,50 @@ def place_like(store: GeoPackageStore, site_id: str, others: Iterable[str], *, w
         )
         done += 1
     return done
+
+
+def guard_records(
+    records: Sequence[SiteRecord], settings: Settings, *, outline: shapely.Geometry | None = None
+) -> Verdict | None:
+    """Return in which datum the records' own numbers are most likely written, whatever they say; see `guard_batch`.
+
+    Parameters
+    ----------
+    records
+        Of one source; those with two numbers count.
+    settings
+        Whose district, roads and places they are weighed against.
+    outline
+        The district, EPSG:4326; that of the settings' adcode by default.
+
+    Returns
+    -------
+    verdict
+        None if no record has coordinates.
+    """
+    placed = [one for one in records if one.x is not None and one.y is not None]
+    if not placed:
+        return None
+    gazetteer = district_gazetteer(settings)
+    # A sketch is drawn straight between known points: no site lies along it.
+    roads = [
+        p.geometry for p in gazetteer.places if p.kind == "road" and p.geometry and not p.sketch
+    ]
+    return guard_batch(
+        np.array([(one.x, one.y) for one in placed], dtype="float64"),
+        outline or _outline(settings.adcode),
+        roads=roads,
+        known=[_known_point(one, gazetteer) for one in placed],
+    )
+
+
+def _known_point(record: SiteRecord, gazetteer: Gazetteer) -> shapely.Point | None:
+    """Return where a place of the same name is known to be, as exactly as a building; None if nobody knows."""
+    for candidate in gazetteer.candidates(record.name, kind=record.kind)[:1]:
+        exact = candidate.precision in EXACT and candidate.score >= SAME_NAME
+        if exact and isinstance(candidate.geometry, shapely.Point):
+            return candidate.geometry
+    return None
 
 
 def landmarks(settings: Settings) -> list[tuple[str, float, float]]:

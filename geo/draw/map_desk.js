@@ -424,6 +424,7 @@
           el('table', { class: 'words' }, ...found.status_words.map(one => this.wordLine(one)))));
       }
       if (!read) { box.append(el('p', { class: 'warning' }, text.say_first)); return box; }
+      if (this.view.guard) box.append(this.guard(this.view.guard, found.layout));
       const plain = one => el('li', {}, el('b', {}, one.where + ' '), one.message);
       list(text.problem_rows, read.problems, plain);
       list(text.doubtful, this.view.doubtful, one => el('li', {}, one.name, ' ', this.choice(one)));
@@ -431,6 +432,47 @@
       list(text.skipped, read.skipped, plain);
       list(text.gone_list, this.view.gone, name => el('li', {}, name));
       return box;
+    }
+
+    /** The datum guard: the same points read in each datum, the likeliest first. A click takes a reading. */
+    guard({ decided, outline, readings }, layout) {
+      const { text, desk } = this, datums = desk.page.text.datums, best = readings[0];
+      const verdict = decided ? fill(text.guard_says, { datum: this.datumName(best) }) : text.guard_silent;
+      const wrong = decided && layout.datum && (layout.datum !== best.datum || best.swapped);
+      return el('details', { open: true, class: wrong || !layout.datum ? 'guard need' : 'guard' }, el('summary', {}, text.guard, ' · ', el('b', { class: wrong ? 'error' : '' }, verdict)),
+        el('div', { class: 'readings' }, ...readings.map((one, n) => {
+          const facts = [fill(text.guard_inside, { n: one.inside, total: one.readable }), one.road_m === null ? '' : fill(text.guard_road, { m: one.road_m }), one.place_m === null ? '' : fill(text.guard_place, { m: one.place_m })].filter(Boolean).join(' · ');
+          const chosen = layout.datum === one.datum && !one.swapped;
+          return el('button', { class: `reading ${decided && n === 0 ? 'best' : ''}`, 'aria-pressed': String(chosen), onclick: () => this.takeReading(one) }, this.sketch(outline, one.points), el('b', {}, this.datumName(one)), el('small', {}, facts));
+        })));
+    }
+
+    datumName({ datum, swapped }) { return (this.desk.page.text.datums[datum] || datum) + (swapped ? this.text.swapped : ''); }
+
+    takeReading({ datum, swapped }) {
+      const columns = { ...this.view.inspection.layout.columns };
+      if (swapped) for (const [at, name] of Object.entries(columns)) columns[at] = { x: 'y', y: 'x' }[name] || name;
+      this.change({ datum, columns });
+    }
+
+    /** The district with the points of one reading; points far away pile up at the edge, in red. */
+    sketch(outline, points) {
+      const canvas = el('canvas', { width: 132, height: 112, 'aria-hidden': 'true' }), draw = canvas.getContext('2d');
+      const all = outline.flat(), [west, east] = [0, 1].map(k => Math[k ? 'max' : 'min'](...all.map(p => p[0]))), [south, north] = [0, 1].map(k => Math[k ? 'max' : 'min'](...all.map(p => p[1])));
+      const stretch = Math.cos((south + north) / 2 * Math.PI / 180), scale = Math.min(112 / ((east - west) * stretch), 92 / (north - south));
+      const at = ([lon, lat]) => [66 + (lon - (west + east) / 2) * stretch * scale, 56 - (lat - (south + north) / 2) * scale];
+      draw.beginPath();
+      for (const ring of outline) { ring.forEach((p, n) => (n ? draw.lineTo(...at(p)) : draw.moveTo(...at(p)))); draw.closePath(); }
+      draw.fillStyle = '#f3f6fa';
+      draw.strokeStyle = '#5b6b80';
+      draw.fill('evenodd');
+      draw.stroke();
+      for (const point of points) {
+        const [x, y] = at(point), out = x < 3 || x > 129 || y < 3 || y > 109;
+        draw.fillStyle = out ? '#b3261e' : '#08306b';
+        draw.fillRect(Math.max(1, Math.min(129, x)) - 1.5, Math.max(1, Math.min(109, y)) - 1.5, 3, 3);
+      }
+      return canvas;
     }
 
     choice(one) {

@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+import shapely
+
 from geo.compare import Compared, Comparison
 from geo.drafts import Desk, Draft, Item, shown
+from geo.locate.guard import Hypothesis
 from geo.pipeline import LoadReport, choice_key
+from geo.read import ReadReport
 from geo.read.checks import Check
 from geo.site import RowProblem, SiteRecord
 from geo.store import Import
-from geo.ui.explain import explain
+from geo.ui.explain import explain, explain_where
 
 Words = dict[str, Any]
+READINGS, POINTS_DRAWN, OUTLINE_STEP = 4, 300, 0.0008
+"""How much of the datum guard is drawn: readings, points of each, and the outline's detail in degrees."""
 
 
 def draft_head(draft: Draft) -> dict[str, Any]:
@@ -114,9 +121,13 @@ def _table_view(desk: Desk, draft: Draft, language: str) -> dict[str, Any]:
     inspection = desk.inspect(draft)
     view: dict[str, Any] = {"inspection": inspection.to_json()}
     view["inspection"]["warnings"] = [explain(text, language) for text in inspection.warnings]
+    for column in view["inspection"]["columns"]:
+        column["why"] = explain(column["why"], language)
     if {"name", "kind"} & set(inspection.asks):
         return view | {"read": None}
     read, comparison = desk.settled(draft)
+    if not inspection.sheets[0].geometry_type:
+        view["guard"] = _guard_view(desk, read)
     return view | {
         "read": {
             "rows": read.rows,
@@ -125,13 +136,40 @@ def _table_view(desk: Desk, draft: Draft, language: str) -> dict[str, Any]:
             "problems": shown([_problem(one, language) for one in read.problems]),
             "skipped": shown([_problem(one, language) for one in read.skipped]),
             "asks": list(read.asks),
-            "ignored": list(read.ignored),
+            "ignored": [explain_where(name, language) for name in read.ignored],
         },
         "comparison": comparison.counts(),
         "doubtful": shown([_compared("doubtful", one) for one in comparison.doubtful]),
         "changed": shown([_compared("changed", one) for one in comparison.changed]),
         "gone": shown([one.name for one in comparison.gone]),
         "choices": dict(draft.choices),
+    }
+
+
+def _guard_view(desk: Desk, read: ReadReport) -> dict[str, Any] | None:
+    """Return the readings of a table's coordinates, the likeliest first, each with some of its points to draw."""
+    verdict = desk.guard(read)
+    if verdict is None or not verdict.hypotheses:
+        return None
+    outline = shapely.simplify(desk.outline(), OUTLINE_STEP)
+    rings = [part.exterior for part in getattr(outline, "geoms", [outline])]
+    return {
+        "decided": verdict.decided,
+        "outline": [np.round(shapely.get_coordinates(ring), 5).tolist() for ring in rings],
+        "readings": [_reading(one) for one in verdict.hypotheses[:READINGS]],
+    }
+
+
+def _reading(one: Hypothesis) -> dict[str, Any]:
+    points = one.points[~np.isnan(one.points[:, 0])][:POINTS_DRAWN]
+    return {
+        "datum": one.datum,
+        "swapped": one.swapped,
+        "readable": one.readable,
+        "inside": one.inside,
+        "road_m": None if one.road_m is None else round(one.road_m),
+        "place_m": None if one.place_m is None else round(one.place_m),
+        "points": np.round(points, 5).tolist(),
     }
 
 
@@ -142,7 +180,10 @@ def _record(record: SiteRecord) -> dict[str, Any]:
 
 
 def _problem(problem: RowProblem, language: str) -> dict[str, str]:
-    return {"where": problem.where, "message": explain(problem.message, language)}
+    return {
+        "where": explain_where(problem.where, language),
+        "message": explain(problem.message, language),
+    }
 
 
 # ---- done -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from geo.errors import FilterError, SiteMapError
 from geo.scheme import MAX_SCHEMES, Scheme
 from geo.ui.answers import FRESH, Refused, handle, json_answer
+from geo.ui.explain import explain
 from geo.ui.exports import DRAWING, Order, make_file, media_type, preview, read_order
 from geo.ui.jobs import BusyError, Job, Jobs
 from geo.ui.library import DATASETS, get_library
@@ -66,15 +67,16 @@ def _start(request: Request) -> Response:
     order, library = _order(request), get_library()
     words = load_text(order.look.language)
 
-    def explain(error: Exception) -> str:
+    def why(error: Exception) -> str:
         if isinstance(error, SiteMapError):
-            return str(words["export"]["not_made"]).format(reason=error)
+            reason = explain(str(error), order.look.language)
+            return str(words["export"]["not_made"]).format(reason=reason)
         number = secrets.token_hex(4)
         log.error("error %s", number, exc_info=error)
         return str(words["page"]["failed"]).format(id=number)
 
     try:
-        job = _jobs().start(lambda tell: make_file(order, library, tell), explain)
+        job = _jobs().start(lambda tell: make_file(order, library, tell), why)
     except BusyError as error:
         raise Refused(429, words["export"]["busy"]) from error
     return json_answer(request, {"job": job.job_id}, FRESH)

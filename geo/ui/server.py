@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 
 from geo.errors import SiteMapError
+from geo.ui.explain import explain
 from geo.ui.library import get_library
 from geo.ui.text import choose_language, load_text
 
@@ -56,7 +57,8 @@ def report_error(error: Exception) -> bool:
     """Show a failure in plain words with a number that finds it in the log; details stay on the server."""
     if isinstance(error, SiteMapError):
         log.warning("shown to a person: %s", error)
-        st.error(_plain(str(error)))
+        language = choose_language(st.context.locale)
+        st.error(_plain(explain(str(error), language)))
         return True
     number = secrets.token_hex(4)
     log.error("error %s", number, exc_info=error)

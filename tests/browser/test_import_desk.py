@@ -3,6 +3,8 @@
 import pytest
 from conftest import Server, Tab
 
+from geo.locate.datum import from_wgs84
+
 pytestmark = pytest.mark.browser
 
 TEXT = """截至2026年3月20日，白塔区重点企业50户，复工41户，复工率80%。
@@ -172,3 +174,27 @@ def test_nothing_real_goes_into_the_invented_set(open_tab, desk: Server):
         words["not_here"],
     )
     assert not tab.js("baita.desk.open")
+
+
+def test_the_datum_guard_proposes_a_reading_and_a_click_takes_it(open_tab, desk: Server, tmp_path):
+    spots = [(123.142 + n * 0.006, 41.246 + n * 0.0035) for n in range(12)]
+    rows = []
+    for n, (lon, lat) in enumerate(spots):
+        x, y = from_wgs84(lon, lat, "epsg:4529")
+        rows.append(f"样例{n}厂,复工,{y:.3f},{x:.3f}")
+    path = tmp_path / "测量.csv"
+    path.write_text("企业名称,状态,经度,纬度\n" + "\n".join(rows), encoding="utf-8")
+    tab = _open(open_tab(desk))
+    with tab.page.expect_file_chooser() as chooser:
+        tab.frame.get_by_text(tab.text["map"]["desk"]["choose"]).click()
+    chooser.value.set_files(path)
+    tab.until("baita.desk.review && document.querySelector('.desk .reading.best')")
+    assert tab.text["map"]["desk"]["swapped"] in tab.frame.locator(".reading.best").text_content()
+    tab.frame.locator(".reading.best").click()
+    tab.until("baita.desk.review.view.inspection.layout.datum === 'epsg:4529'")
+    tab.until("baita.desk.review.view.inspection.asks.length === 0")
+    tab.frame.locator(".desk footer .main").click()
+    tab.until("!baita.desk.open")
+    sites = desk.sites().set_index("name")
+    assert sites.loc["样例3厂", "geometry"].x == pytest.approx(spots[3][0], abs=1e-6)
+    assert sites.loc["样例3厂", "raw_datum"] == "epsg:4529"

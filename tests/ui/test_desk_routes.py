@@ -6,6 +6,7 @@ import warnings
 import pytest
 from starlette.applications import Starlette
 
+from geo.locate.datum import from_wgs84
 from geo.read.checks import CODES
 from geo.ui import desk_routes
 from geo.ui.routes import routes
@@ -148,3 +149,22 @@ def test_what_is_empty_or_too_large_or_from_elsewhere_is_refused(client):
 def test_every_check_has_a_sentence_in_both_languages():
     for language in ("zh", "en"):
         assert set(load_text(language)["desk"]["checks"]) == set(CODES)
+
+
+def test_the_guard_shows_the_readings_of_a_batch_and_proposes_one(client):
+    spots = [(123.15 + n * 0.005, 41.248 + n * 0.004) for n in range(10)]
+    rows = [
+        f"样例{n}厂,复工,{y:.3f},{x:.3f}"
+        for n, (x, y) in enumerate(from_wgs84(lon, lat, "epsg:4529") for lon, lat in spots)
+    ]
+    view = _draft(client, ("企业名称,状态,纬度,经度\n" + "\n".join(rows)).encode(), "测量.csv")
+    guard = view["guard"]
+    best = guard["readings"][0]
+    assert guard["decided"]
+    assert (best["datum"], best["swapped"], best["inside"]) == ("epsg:4529", False, 10)
+    assert best["points"][0] == pytest.approx(spots[0], abs=1e-4)
+    assert len(guard["outline"][0]) > 10
+
+
+def test_a_table_without_coordinates_has_no_guard(client):
+    assert _draft(client, "企业名称,状态\n甲公司,复工\n".encode(), "a.csv")["guard"] is None
