@@ -231,7 +231,7 @@ def read_file(
         if (record.kind, record.name, record.status) in plain:
             records.append(record)
         else:
-            why = f"{record.name}: a person should look at this first ({record.note or record.status})"
+            why = f"{record.name}: a person should look at this first ({record.note or _status_label(record, categories)})"
             problems.append(RowProblem(path.name, record.source.where, why))
     claims = [figure.claim for figure in figures]
     return ReadReport(records, problems, len(records) + len(problems), claims=claims)
@@ -250,6 +250,10 @@ def read_prose(
     bulletin = read_bulletin(raw, file=name, categories=categories, places=names, as_of=as_of)
     home = _home_name(settings.adcode)
     return bulletin, read_figures(bulletin.prose, file=name, district=home, as_of=bulletin.as_of)
+
+
+def _status_label(record: SiteRecord, categories: Categories) -> str:
+    return categories.status(record.kind, record.status).label["zh"]
 
 
 def known_names(sites: gpd.GeoDataFrame, settings: Settings) -> list[PlaceName]:

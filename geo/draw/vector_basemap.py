@@ -3,8 +3,9 @@
 Three levels of detail, each one small gzip file with its content's hash as name, and `basemap.json`, which says for
 which zoom each is. A level is, little endian: the magic `BTV1`, a uint32 with the length of a JSON header, the header
 (padded with spaces to 4 bytes), then for each of the header's layers uint32 lengths of its parts and uint16 steps from
-vertex to vertex, all x and then all y, modulo 65536 and beginning at 0. Positions are web Mercator, the header's box
-divided into 65535 steps (0.3 m for a district of 20 km), y to the south. An area's parts are rings to be filled by the
+vertex to vertex, all x and then all y, modulo 65536 and beginning at 0. Positions are web Mercator in steps (0.3 m for
+a district of 20 km) from the north-west corner, y to the south; the header's `box` is that corner and the length of a
+step, as shares of the world's width. An area's parts are rings to be filled by the
 even-odd rule. Names are data: the browser draws them as text.
 """
 
@@ -54,6 +55,7 @@ _ROAD_OF = {
     **{f"{rank}_link": rank for rank in ROADS[:5]},
     **dict.fromkeys("unclassified residential living_street pedestrian road".split(), "minor"),
 }
+_NAME_ORDER = (*ROADS, "river", "stream")
 _PLACES = {
     "city": 0,
     "town": 0,
@@ -139,18 +141,20 @@ def write_basemap(
         content.take(feature)
     if not content.shapes:
         raise SourceError(f"{path.name} has no road, water or railway in the box; check the box")
-    packed = [(level, compress(content.pack(level))) for level in LEVELS]
+    files: dict[str, bytes] = {}
+    levels = []
+    for level in LEVELS:
+        data = compress(content.pack(level))
+        name = f"{hashlib.blake2b(data, digest_size=8).hexdigest()}.bin"
+        files[name] = data
+        levels.append({"min_zoom": level.min_zoom, "file": name, "bytes": len(data)})
     progress("levels", 0.9)
-    files = {f"{hashlib.blake2b(data, digest_size=8).hexdigest()}.bin": data for _, data in packed}
     manifest = {
         "bbox": list(bbox),
         "source": path.name,
         "source_date": osm_date(path),
         "attribution": ATTRIBUTION,
-        "levels": [
-            {"min_zoom": level.min_zoom, "file": name, "bytes": len(files[name])}
-            for (level, _), name in zip(packed, files, strict=True)
-        ],
+        "levels": levels,
     }
     _write(folder, manifest, files)
     progress("done", 1.0)
@@ -273,11 +277,14 @@ class _Content:
         for name in (*AREAS, "river", "stream", "rail", *ROADS[::-1]):
             if name in level.layers and self.shapes.get(name):
                 lengths, steps = _as_steps(self._parts(name, level))
+                if not len(lengths):
+                    continue
                 layers.append([name, len(lengths), steps.shape[1]])
                 body += [lengths.astype("<u4").tobytes(), steps.astype("<u2").tobytes()]
         header = {
             "bbox": list(self._bbox),
             "box": self._frame.box,
+            "extent": [0, 0, *self._frame.extent],
             "layers": layers,
             "labels": self._place_names(level),
             "roads": self._road_names(level),
@@ -316,18 +323,14 @@ class _Content:
         The angle is in degrees clockwise from east, -90 to 90; the room in steps along the line.
         """
         metres = self._frame.metres
-        found = []
-        for layer in ("river", "stream", *ROADS):
-            named = ((n, s) for (at, n), s in self._named.items() if at == layer)
-            for name, shapes in named if layer in level.layers else ():
-                for part in shapely.get_parts(_merged(shapes)):
-                    every, over = level.name_every_m / metres, level.name_over_m / metres
-                    for x, y, angle, room in _name_spots(part, every, over):
-                        found.append(
-                            [name, layer, round(x), round(y), round(angle, 1), round(room)]
-                        )
-        order = {name: n for n, name in enumerate((*ROADS, "river", "stream"))}
-        return sorted(found, key=lambda label: (order[label[1]], -label[5], *label[:4]))
+        every, over = level.name_every_m / metres, level.name_over_m / metres
+        found: list[tuple[int, float, list[object]]] = []
+        for (layer, name), shapes in self._named.items():
+            for part in shapely.get_parts(_merged(shapes)) if layer in level.layers else ():
+                for x, y, angle, room in _name_spots(part, every, over):
+                    label = [name, layer, round(x), round(y), round(angle, 1), round(room)]
+                    found.append((_NAME_ORDER.index(layer), -room, label))
+        return [label for _, _, label in sorted(found, key=lambda one: one[:2])]
 
 
 _UNSEEN = re.compile(
@@ -376,6 +379,8 @@ class _Frame:
         self._step = float(self._span.max()) / STEPS
         self.box = [self._low[0] / 2**32, self._low[1] / 2**32, self._step / 2**32]
         """West and north edge and the length of a step, as shares of the world's width."""
+        self.extent = [round(side / self._step) for side in self._span]
+        """Width and height of the box, in steps."""
         world_m = 40_075_016.7 * math.cos(math.radians((south + north) / 2))
         self.metres = self._step / 2**32 * world_m
         """Metres of a step on the ground."""
