@@ -231,7 +231,8 @@ def read_file(
         if (record.kind, record.name, record.status) in plain:
             records.append(record)
         else:
-            why = f"{record.name}: a person should look at this first ({record.note or _status_label(record, categories)})"
+            doubt = record.note or _status_label(record, categories)
+            why = f"{record.name}: a person should look at this first ({doubt})"
             problems.append(RowProblem(path.name, record.source.where, why))
     claims = [figure.claim for figure in figures]
     return ReadReport(records, problems, len(records) + len(problems), claims=claims)
