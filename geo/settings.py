@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -43,6 +43,10 @@ class Settings:
         The review number (审图号) under which it may be (`BAITA_PUBLIC_MAP_APPROVAL`).
     approved_until
         The last day on which that holds (`BAITA_PUBLIC_MAP_UNTIL`, 2027-12-31).
+    tiles
+        Picture tiles under the map: a .mbtiles or .pmtiles file, or tianditu, amap, osm (`BAITA_TILES`); "" for none.
+    tiles_key, tiles_datum, tiles_url
+        A service's key, a file's datum, a service's address instead of its own (`BAITA_TILES_KEY` ...).
     """
 
     store: str
@@ -53,6 +57,10 @@ class Settings:
     public_map: Path | None = None
     approval: str = ""
     approved_until: date | None = None
+    tiles: str = ""
+    tiles_key: str = field(default="", repr=False)
+    tiles_datum: str = ""
+    tiles_url: str = ""
 
 
 def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
@@ -95,6 +103,10 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         public_map=Path(public_map).expanduser().resolve() if public_map else None,
         approval=given.get("BAITA_PUBLIC_MAP_APPROVAL", ""),
         approved_until=_day("BAITA_PUBLIC_MAP_UNTIL", given),
+        tiles=given.get("BAITA_TILES", ""),
+        tiles_key=given.get("BAITA_TILES_KEY", ""),
+        tiles_datum=given.get("BAITA_TILES_DATUM", ""),
+        tiles_url=given.get("BAITA_TILES_URL", ""),
     )
 
 

@@ -12,6 +12,7 @@
   const ICONS = { // drawn on a 20 x 20 grid; a font's own signs are missing on some office PCs
     fit: 'M7 10h6M10 7v6M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
     labels: 'M3 6V3h14v3M10 3v14M7 17h6',
+    tiles: 'M3 5l5-2 4 2 5-2v12l-5 2-4-2-5 2zM8 3v12M12 5v12',
     full: 'M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
     present: 'M2 4h16v10H2zM10 14v3M6 17h8',
     desk: 'M10 3v9M6 9l4 4 4-4M3 14v3h14v-3',
@@ -72,13 +73,34 @@
       const { map } = this, under = map.createPane('under');
       under.style.zIndex = 250;
       under.style.pointerEvents = 'none';
+      this.drawTiles(basemap.tiles);
       const quiet = { pane: 'under', renderer: L.canvas({ pane: 'under', padding: 0.3 }), interactive: false };
-      for (const region of basemap.neighbours) L.polygon(region.rings, { ...quiet, color: '#c3cad3', weight: 1, fillColor: '#e4e8ed', fillOpacity: 1 }).addTo(map);
-      L.polygon(basemap.home.rings, { ...quiet, color: '#5b6b80', weight: 2.2, fillColor: '#ffffff', fillOpacity: 1 }).addTo(map);
+      for (const region of basemap.neighbours) this.plain.push(L.polygon(region.rings, { ...quiet, color: '#c3cad3', weight: 1, fillColor: '#e4e8ed', fillOpacity: 1 }).addTo(map));
+      this.plain.push(L.polygon(basemap.home.rings, { ...quiet, stroke: false, fillColor: '#ffffff', fillOpacity: 1 }).addTo(map));
+      L.polygon(basemap.home.rings, { ...quiet, color: '#5b6b80', weight: 2.2, fill: false }).addTo(map);
       const label = (name, at, kind) => L.marker(at, { pane: 'under', interactive: false, keyboard: false, icon: L.divIcon({ className: 'place-name ' + kind, iconSize: [0, 0], html: el('span', {}, name) }) }).addTo(map);
       for (const region of basemap.neighbours) label(region.name, region.label, 'neighbour');
       label(basemap.home.name, basemap.home.label, 'home');
       for (const [name, lat, lon] of basemap.landmarks) label(name, [lat, lon], 'landmark');
+    }
+
+    /** Picture tiles, if an administrator has set any: under everything, and named. */
+    drawTiles(tiles) {
+      this.plain = [];
+      this.tiles = [];
+      if (!tiles || !window.BaitaTiles) return;
+      this.map.createPane('tiles-under').style.zIndex = 240;
+      for (const layer of tiles.layers) this.tiles.push(new window.BaitaTiles.Tiles(`../tiles/${layer}/{z}/{x}/{y}`, { pane: 'tiles-under', maxNativeZoom: tiles.maxZoom, maxZoom: 19, minZoom: 3, offsets: tiles.offsets }));
+      this.credit = el('div', { class: 'credit' }, tiles.attribution);
+    }
+
+    /** Show the tiles, or the plain outline; this browser remembers which. */
+    showTiles(on) {
+      for (const layer of this.tiles) if (on) layer.addTo(this.map); else layer.remove();
+      for (const shape of this.plain) if (on) shape.remove(); else shape.addTo(this.map).bringToBack();
+      this.root.classList.toggle('on-tiles', on);
+      if (this.baseButton) this.baseButton.setAttribute('aria-pressed', String(on));
+      try { localStorage.setItem('baita:tiles', on ? 'yes' : 'no'); } catch { /* private mode */ }
     }
 
     addControls() {
@@ -89,12 +111,19 @@
       this.buttons = el('div', { class: 'buttons' },
         this.button(text.fit, 'fit', () => this.fit()),
         this.labelButton = this.button(text.labels, 'labels', () => this.toggleLabels()),
+        this.tiles.length ? this.baseButton = this.button(text.tiles, 'tiles', () => this.command({ key: 'b' })) : '',
         this.button(text.full_screen, 'full', () => this.fullScreen()),
         this.button(text.present, 'present', () => this.post('key', { key: 'p' })),
         window.BaitaDesk ? this.deskButton = this.button(text.desk.button, 'desk', () => this.openDesk()) : '',
         window.BaitaFigure ? this.button(text.figure.open, 'figure', () => this.figure.toggle()) : '');
       this.labelButton.setAttribute('aria-pressed', 'true');
       this.root.append(this.buttons, this.scale, this.north);
+      if (this.tiles.length) {
+        this.root.append(this.credit);
+        let on = true;
+        try { on = localStorage.getItem('baita:tiles') !== 'no'; } catch { /* private mode */ }
+        this.showTiles(on);
+      }
       map.on('zoomend moveend resize', () => this.drawScale());
     }
 
@@ -258,6 +287,7 @@
         e: () => { if (!this.figure || this.presenting) return false; this.figure.toggle(); return true; },
         ArrowRight: () => scene(1), PageDown: () => scene(1), ArrowLeft: () => scene(-1), PageUp: () => scene(-1),
         p: () => this.post('key', { key: 'p' }), '/': () => this.post('key', { key: '/' }),
+        b: () => { if (!this.tiles.length) return false; this.showTiles(!this.root.classList.contains('on-tiles')); return true; },
         r: () => { if (!this.canEdit || this.presenting) return false; this.placer.startQueue(); return true; },
         Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.figure && this.figure.open) this.figure.toggle(); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },
       }[key || run];

@@ -22,7 +22,15 @@ from geo.draw.escape import script_json
 
 MAP_NAME = "baita"
 MAX_ZOOM = 19
-SCRIPTS = ("site_layer", "map_parts", "map_placer", "map_figure", "map_desk", "map_page")
+SCRIPTS = (
+    "site_layer",
+    "map_parts",
+    "map_placer",
+    "map_tiles",
+    "map_figure",
+    "map_desk",
+    "map_page",
+)
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 

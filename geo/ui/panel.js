@@ -110,7 +110,7 @@ document.addEventListener('keydown', event => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest && event.target.closest('input,textarea,select,[contenteditable],[role="combobox"],[role="listbox"]')) return;
   if (pressed(event.key)) event.preventDefault();
-  else if ('efilrtu'.includes(event.key) && event.key.length === 1 || event.key === 'Escape') {
+  else if ('befilrtu'.includes(event.key) && event.key.length === 1 || event.key === 'Escape') {
     // What opens now has keys of its own.
     if ('eirtu'.includes(event.key) && MAP.frame) MAP.frame.contentWindow.focus();
     MAP.send({ type: 'baita:command', key: event.key });

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from datetime import datetime
 from functools import lru_cache
 from importlib import import_module
@@ -20,20 +21,29 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from geo.category import LANGUAGES
-from geo.draw.basemaps import basemap
+from geo.draw.basemaps import basemap, district_outline
 from geo.draw.page import content_policy, draw_map
 from geo.draw.site_layer import attribute_rows, compress, site_details
+from geo.draw.tiles import Basemap as TileBasemap
+from geo.draw.tiles import media_type, open_tiles
+from geo.errors import SiteMapError
 from geo.locate import Candidate
+from geo.locate.datum import offset_grid
 from geo.pipeline import landmarks, site_candidates
+from geo.settings import Settings
 from geo.ui.actions import candidate_id
 from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
-from geo.ui.desk_routes import desk_routes
+from geo.ui.desk_routes import desk_routes, drafts_folder
 from geo.ui.export_routes import export_routes
 from geo.ui.library import DATASETS, Library, Snapshot, get_library
 from geo.ui.text import load_text
 from geo.view import SiteFilter
 
+log = logging.getLogger(__name__)
+
 PREFIX = "/baita"
+TILE_MARGIN = 0.1
+"""How far around the district, in degrees, tiles of another datum are moved exactly."""
 MAX_CANDIDATES = 9
 """As many as there are keys for."""
 _DRAW = Path(__file__).parent.parent / "draw"
@@ -41,6 +51,7 @@ _OWN = {
     "site_layer.js": _DRAW,
     "map_parts.js": _DRAW,
     "map_placer.js": _DRAW,
+    "map_tiles.js": _DRAW,
     "map_figure.js": _DRAW,
     "map_desk.js": _DRAW,
     "map_page.js": _DRAW,
@@ -63,6 +74,7 @@ def routes() -> list[BaseRoute]:
         Route(PREFIX + "/data/{dataset}/{version}/words/{chunk:int}.json", handle(_words)),
         Route(PREFIX + "/data/{dataset}/{version}/row", handle(_row)),
         Route(PREFIX + "/site/{dataset}/{site_id:path}.json", handle(_site)),
+        Route(PREFIX + "/tiles/{layer}/{zoom:int}/{column:int}/{row:int}", handle(_tile)),
         Route(PREFIX + "/candidates/{dataset}/{site_id:path}.json", handle(_candidates)),
         *export_routes(PREFIX),
         *desk_routes(PREFIX),
@@ -95,12 +107,62 @@ def _drawn_page(language: str) -> tuple[str, str]:
     names = [name for name in (*_LEAFLET, *_OWN) if name.endswith((".js", ".css"))]
     html = draw_map(
         library.categories,
-        basemap(library.settings.adcode, landmarks(library.settings)),
+        {
+            **basemap(library.settings.adcode, landmarks(library.settings)),
+            "tiles": _tile_config(library.settings),
+        },
         load_text(language)["map"],
         language=language,
         assets={name: f"../static/{_digest()}/{name}" for name in names},
     )
     return html, content_policy(html)
+
+
+@lru_cache(maxsize=2)
+def _tiles(settings: Settings) -> TileBasemap | None:
+    """Return the picture tiles that are set; a setting that cannot be used leaves the outline, and is in the log."""
+    if not settings.tiles:
+        return None
+    try:
+        return open_tiles(
+            settings.tiles,
+            key=settings.tiles_key,
+            datum=settings.tiles_datum,
+            url=settings.tiles_url,
+            cache=drafts_folder(settings).parent / "tiles.sqlite",
+        )
+    except SiteMapError:
+        log.exception("the tiles that are set are not used")
+        return None
+
+
+def _tile_config(settings: Settings) -> dict[str, Any] | None:
+    """Return what the page needs to show the tiles, nothing of where they come from."""
+    found = _tiles(settings)
+    if found is None:
+        return None
+    west, south, east, north = shapely.bounds(district_outline(settings.adcode))
+    around = (west - TILE_MARGIN, south - TILE_MARGIN, east + TILE_MARGIN, north + TILE_MARGIN)
+    return {
+        "layers": list(found.layers),
+        "attribution": found.attribution,
+        "maxZoom": found.max_zoom,
+        "offsets": offset_grid(found.datum, around),
+    }
+
+
+def _tile(request: Request) -> Response:
+    params, found = request.path_params, _tiles(get_library().settings)
+    zoom, column, row = params["zoom"], params["column"], params["row"]
+    if found is None or zoom > found.max_zoom or max(column, row) >= 2**zoom:
+        raise KeyError(params["layer"])
+    data = found.layers[params["layer"]].get(zoom, column, row)
+    if data is None:
+        return Response(status_code=204, headers=FRESH)
+    kind = media_type(data)
+    if not kind:
+        raise KeyError(params["layer"])
+    return Response(data, media_type=kind, headers={"Cache-Control": "public, max-age=86400"})
 
 
 def _asset(request: Request) -> Response:

@@ -21,6 +21,7 @@ from geo.locate.datum import (
     RawPoint,
     convert,
     from_wgs84,
+    offset_grid,
     offset_m,
     parse_coordinate,
     parse_datum,
@@ -625,3 +626,33 @@ def test_any_word_gives_a_canonical_datum_or_a_datum_error(text):
     except DatumError:
         return
     assert parse_datum(datum) == datum
+
+
+@pytest.mark.parametrize("datum", ["gcj02", "bd09"])
+def test_a_grid_of_offsets_is_within_half_a_metre_between_its_knots(datum):
+    bounds = (123.03, 41.12, 123.33, 41.40)
+    grid = offset_grid(datum, bounds)
+    assert grid is not None
+    rng = np.random.default_rng(1)
+    lon, lat = rng.uniform(bounds[0], bounds[2], 400), rng.uniform(bounds[1], bounds[3], 400)
+    u = (lon - bounds[0]) / (bounds[2] - bounds[0]) * (grid["columns"] - 1)
+    v = (lat - bounds[1]) / (bounds[3] - bounds[1]) * (grid["rows"] - 1)
+    i, j = u.astype(int), v.astype(int)
+    a, b = u - i, v - j
+
+    def mixed(name):
+        knots = np.array(grid[name]).reshape(grid["rows"], grid["columns"])
+        low = (1 - a) * knots[j, i] + a * knots[j, i + 1]
+        high = (1 - a) * knots[j + 1, i] + a * knots[j + 1, i + 1]
+        return (1 - b) * low + b * high
+
+    there = from_wgs84(lon, lat, datum)
+    apart = np.hypot(
+        (there[0] - lon - mixed("lon")) * 83_600, (there[1] - lat - mixed("lat")) * 111_100
+    )
+    assert apart.max() < 0.5
+
+
+def test_wgs84_needs_no_grid():
+    assert offset_grid("wgs84", (1, 2, 3, 4)) is None
+    assert offset_grid("天地图", (1, 2, 3, 4)) is None

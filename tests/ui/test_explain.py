@@ -2,7 +2,6 @@
 
 import ast
 import re
-import sys
 import tomllib
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from geo.ui import explain as module
 from geo.ui.explain import explain, explain_where
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "read"))
 
 WORDS = tomllib.loads((ROOT / "geo/ui/messages.toml").read_text(encoding="utf-8"))
 SECTIONS = {name: words for name, words in WORDS.items() if name != "joined"}
