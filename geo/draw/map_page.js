@@ -264,10 +264,12 @@
     }
 
     answer(reply) {
+      if (reply.conflict) { this.detail.conflict(); return; }
+      if (reply.edit) { this.detail.editing = null; if (this.layer.selected >= 0) this.openDetail(this.layer.selected); }
       const waiting = this.placer.active;
       this.placer.answer(reply);
       if (!reply.ok && waiting) return;
-      this.say(reply.message, reply.undo ? { label: this.text.undo, run: () => this.post('undo', { count: reply.undo }) } : null,
+      this.say(reply.message, reply.undo ? { label: this.text.undo, run: () => this.post(reply.edit ? 'unedit' : 'undo', { count: reply.undo }) } : null,
         reply.same ? { label: fill(this.text.same_address, { n: reply.same }), run: () => this.post('same', { site_id: reply.site_id }) } : null);
     }
 

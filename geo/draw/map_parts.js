@@ -84,6 +84,8 @@
     async show(row, words) {
       const { text } = this.page;
       this.row = row;
+      if (this.editing && this.editing.site.site_id === words.id) return; // what is being typed stays, whatever arrives
+      this.editing = null;
       let site;
       try {
         site = await data.json(`${this.page.siteBase}${encodeURIComponent(words.id)}.json`);
@@ -102,8 +104,36 @@
         this.history(site),
         el('div', { class: 'actions' },
           this.page.layer.isLocated(row) ? el('button', { onclick: () => this.page.zoomTo(row) }, text.zoom_to) : '',
-          this.page.canEdit ? el('button', { onclick: () => this.page.placer.start(row, site) }, this.page.layer.isLocated(row) ? text.move : text.place) : ''));
+          this.page.canEdit ? el('button', { onclick: () => this.page.placer.start(row, site) }, this.page.layer.isLocated(row) ? text.move : text.place) : '',
+          this.page.canEdit ? el('button', { title: text.edit_hint, onclick: () => this.edit(site, style) }, text.edit) : ''));
       this.node.hidden = false;
+      this.site = site;
+    }
+
+    /** Change what is known of the site. What somebody else has changed meanwhile is shown, never overwritten unseen. */
+    edit(site, style, mine = null) {
+      const { text, kinds } = this.page, kind = kinds.find(one => one.statuses.includes(style)), values = mine || { status: style.key.split('.')[1], as_of: site.as_of, note: site.note, place: site.place, street: site.street };
+      const input = (name, type) => el('label', {}, el('span', {}, text.fields[name]), el('input', { type, value: values[name], maxLength: name === 'note' ? 2000 : 200, oninput: event => { values[name] = event.target.value; } }));
+      const status = el('select', { onchange: event => { values.status = event.target.value; } }, ...kind.statuses.map(one => el('option', { value: one.key.split('.')[1] }, one.label)));
+      status.value = values.status;
+      const form = el('form', { class: 'edit', onsubmit: event => { event.preventDefault(); this.page.post('edit', { site_id: site.site_id, version: site.version, values }); } },
+        el('label', {}, el('span', {}, text.status_word), status), input('as_of', 'date'), input('place', 'text'), input('street', 'text'), input('note', 'text'),
+        el('div', { class: 'actions' }, el('button', { class: 'main' }, text.save), el('button', { type: 'button', onclick: () => { this.editing = null; this.show(this.row, { id: site.site_id }); } }, text.cancel)));
+      (this.node.querySelector('form.edit') || this.node.querySelector('.actions')).replaceWith(form);
+      status.focus();
+      this.editing = { site, style, values };
+    }
+
+    /** Somebody else was quicker: their values beside mine, and mine to be sent again or dropped. */
+    async conflict() {
+      const { editing } = this, { text, styles } = this.page;
+      if (!editing) return;
+      const now = await data.json(`${this.page.siteBase}${encodeURIComponent(editing.site.site_id)}.json`), style = styles[now.code];
+      this.edit(now, style, editing.values);
+      const theirs = { status: style.label, as_of: now.as_of, note: now.note, place: now.place, street: now.street }, last = now.history[0] || {};
+      const rows = Object.entries(theirs).filter(([name]) => (name === 'status' ? style.key.split('.')[1] : now[name]) !== editing.values[name]);
+      this.node.querySelector('form.edit').prepend(el('div', { class: 'conflict', role: 'alert' }, el('p', {}, fill(text.conflict, { who: last.who || '?', at: last.at || '' })),
+        el('dl', {}, ...rows.flatMap(([name, value]) => [el('dt', {}, name === 'status' ? text.status_word : text.fields[name]), el('dd', {}, value || '—')]))));
     }
 
     notices(site, row) {
@@ -143,6 +173,7 @@
 
     hide() {
       this.row = -1;
+      this.editing = null;
       this.node.hidden = true;
     }
   }

@@ -237,6 +237,7 @@ def site_details(sites: gpd.GeoDataFrame, row: int, categories: Categories) -> d
         "raw": None if pd.isna(raw).any() else [*map(float, raw), str(site["raw_datum"])],
         "source": {key: str(site[f"source_{key}"]) for key in ("file", "where", "quote")},
         "fictitious": bool(site["fictitious"]),
+        "version": int(site["version"]),
     }
 
 

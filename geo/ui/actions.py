@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import pandas as pd
 import shapely
 import streamlit as st
 
@@ -39,6 +40,8 @@ from geo.ui.text import choose_language, load_text
 from geo.view import SiteFilter
 
 MAX_VERTICES = 500
+EDITABLE = {"status": 40, "as_of": 10, "note": 2000, "place": 200, "street": 60}
+"""Fields of a site that a person may change, and how long their texts may be."""
 MAX_SAME = 200
 """Sites of one address that are placed at once."""
 WORST_CLICK_M = 5000.0
@@ -220,6 +223,103 @@ def _place_same(asked: Action) -> None:
         _answer(True, words["same_done"].format(n=done), undo=done)
 
 
+def _edit(asked: Action) -> None:
+    """Change what is known of a site, unless somebody else has changed it since it was looked at."""
+    words, library, dataset = _words()["place"], get_library(), current_dataset()
+    store, site_id = library.store(dataset), str(asked.get("site_id"))
+    try:
+        before = store.site(site_id)
+        changes = read_changes(asked.get("values"), str(before["kind"]), library.categories)
+        version = asked.get("version")
+        kept = store.update_site(
+            site_id,
+            changes,
+            version=version if isinstance(version, int) else 0,
+            who=library.settings.who,
+            categories=library.categories,
+        )
+    except StoreConflict:
+        _answer(False, words["conflict"], conflict=True)
+    except SiteMapError as error:
+        _answer(False, words["refused"].format(reason=_in_words(error)))
+    else:
+        old = {name: _as_stored(before[name]) for name in changes}
+        st.session_state["last_edit"] = (dataset, site_id, kept, old)
+        _answer(True, words["edited"].format(name=before["name"]), undo=1, edit=True)
+
+
+def _undo_edit(asked: Action) -> None:
+    """Take this visitor's last edit back, unless somebody has changed the site since."""
+    words, library = _words()["place"], get_library()
+    last = st.session_state.pop("last_edit", None)
+    if last is None:
+        _answer(False, words["nothing"])
+        return
+    dataset, site_id, version, old = last
+    try:
+        store = library.store(dataset)
+        store.update_site(
+            site_id,
+            old,
+            version=version,
+            who=library.settings.who,
+            source="undo edit",
+            categories=library.categories,
+        )
+        name = store.site(site_id)["name"]
+    except StoreConflict:
+        _answer(False, words["conflict"])
+    except SiteMapError as error:
+        _answer(False, words["refused"].format(reason=_in_words(error)))
+    else:
+        _answer(True, words["edit_undone"].format(name=name))
+
+
+def _as_stored(value: Any) -> object:
+    """Return a cell of the site table as a store takes it."""
+    if isinstance(value, pd.Timestamp):
+        return value.date()
+    return None if pd.isna(value) else value
+
+
+def read_changes(given: object, kind: str, categories: Categories) -> dict[str, object]:
+    """Return the changes of a site that a browser asks for, checked.
+
+    Parameters
+    ----------
+    given
+        status (a code of the kind), as_of (ISO text or ""), note, place and street, some or all.
+    kind
+        Of the site; it stays.
+    categories
+        Kinds and statuses.
+
+    Raises
+    ------
+    SiteMapError
+        If it is anything else.
+    """
+    if not isinstance(given, Mapping) or not given or set(given) - set(EDITABLE):
+        raise SiteMapError("an edit is some of status, as_of, note, place and street")
+    changes: dict[str, object] = {}
+    for name, value in given.items():
+        if not isinstance(value, str) or len(value) > EDITABLE[name]:
+            raise SiteMapError(f"{name} is a text of at most {EDITABLE[name]} characters")
+        changes[name] = value.strip()
+    if "status" in changes:
+        categories.status(kind, str(changes["status"]))
+    if "as_of" in changes:
+        changes["as_of"] = _read_day(str(changes["as_of"]))
+    return changes
+
+
+def _read_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise SiteMapError(f'"{text[:20]}" is not a day like 2020-03-11') from None
+
+
 def _placed(site_id: str, message: str) -> None:
     """Tell that a site is placed, and how many others state the same address."""
     same = same_address(get_library().snapshot(current_dataset()).sites, site_id)
@@ -306,14 +406,13 @@ def _undo(asked: Action) -> None:
         _answer(True, words["undone"].format(name=undone.name))
 
 
-def _answer(ok: bool, message: str, *, undo: int = 0, site_id: str = "", same: int = 0) -> None:
+def _answer(ok: bool, message: str, *, undo: int = 0, **more: object) -> None:
     """Tell the map's page once how it went; `undo` is how many corrections take it back."""
     st.session_state["answer"] = {
         "ok": ok,
         "message": message,
         "undo": undo,
-        "site_id": site_id,
-        "same": same,
+        **more,
         "turn": time.time_ns(),
     }
 
@@ -341,5 +440,7 @@ _HANDLERS: dict[str, Callable[[Action], None]] = {
     "place": _place,
     "undo": _undo,
     "candidate": _choose_candidate,
+    "edit": _edit,
+    "unedit": _undo_edit,
     "same": _place_same,
 }

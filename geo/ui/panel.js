@@ -73,6 +73,8 @@ const FROM_MAP = {
   view(message) { MAP.view = message; keepHash(); },
   place(message) { MAP.act({ ...message, type: 'place' }); },
   candidate(message) { MAP.act({ type: 'candidate', site_id: message.site_id, candidate: message.candidate }); },
+  edit(message) { MAP.act({ type: 'edit', site_id: message.site_id, version: message.version, values: message.values }); },
+  unedit() { MAP.act({ type: 'unedit' }); },
   same(message) { MAP.act({ type: 'same', site_id: message.site_id }); },
   undo(message) { MAP.act({ type: 'undo', count: message.count || 1 }); },
   refresh() { MAP.act({ type: 'refresh' }); },

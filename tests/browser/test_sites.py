@@ -123,7 +123,7 @@ def test_a_site_that_waits_tells_why_and_has_no_place(tab):
     assert words["reasons"]["no_coordinate"] in told
     assert "WGS84" not in told
     buttons = tab.frame.locator(".detail .actions button").all_text_contents()
-    assert buttons == [words["place"]]
+    assert buttons == [words["place"], words["edit"]]
 
 
 def test_a_link_to_a_site_that_is_not_there_is_still_a_map(visitor, server):

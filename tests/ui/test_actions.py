@@ -1,11 +1,14 @@
 """Chips: one click switches, two show a status alone, and what the browser makes up changes nothing."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geo.category import load_categories
-from geo.ui.actions import next_hidden
+from geo.errors import SiteMapError
+from geo.ui.actions import next_hidden, read_changes
 
 CATEGORIES = load_categories()
 KEYS = sorted(CATEGORIES.codes)
@@ -61,3 +64,33 @@ def test_all_shows_all(hidden):
 def test_what_names_nothing_known_changes_nothing(asked):
     hidden = frozenset({"enterprise.stopped"})
     assert next_hidden(hidden, asked, CATEGORIES) == hidden
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None, {}, [], {"status": "sunk"}, {"name": "x"}, {"site_id": "x"}, {"geometry": "POINT (0 0)"},
+        {"note": 7}, {"note": "x" * 3000}, {"as_of": "soon"}, {"version": "9"}, {"status": "open"},
+    ],
+)  # fmt: skip
+def test_an_edit_that_is_none_is_refused(given):
+    with pytest.raises(SiteMapError):
+        read_changes(given, "enterprise", CATEGORIES)
+
+
+def test_an_edit_is_read_with_its_types():
+    given = {
+        "status": "stopped",
+        "as_of": "2020-03-20",
+        "note": " 停产 ",
+        "place": "",
+        "street": "南门街道",
+    }
+    assert read_changes(given, "enterprise", CATEGORIES) == {
+        "status": "stopped",
+        "as_of": date(2020, 3, 20),
+        "note": "停产",
+        "place": "",
+        "street": "南门街道",
+    }
+    assert read_changes({"as_of": ""}, "enterprise", CATEGORIES) == {"as_of": None}
