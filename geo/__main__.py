@@ -264,6 +264,16 @@ def _datum(chosen: argparse.Namespace) -> int:
     return _print_json({"x": x, "y": y, "datum": target, "from": source})
 
 
+def _geocode(chosen: argparse.Namespace) -> int:
+    from geo import pipeline
+    from geo.settings import load_settings
+
+    settings = load_settings()
+    with _open(chosen.store, settings) as store:
+        report = pipeline.geocode_waiting(store, settings, who=settings.who)
+    return _print_json(asdict(report))
+
+
 def _backup(chosen: argparse.Namespace) -> int:
     from geo.settings import load_settings
 
@@ -289,6 +299,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "load": _load,
     "sites": _sites,
     "export": _export,
+    "geocode": _geocode,
     "datum": _datum,
     "backup": _backup,
 }
@@ -368,6 +379,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_load(command("load", "read files, locate their sites, keep them (读取、定位并入库)"))
     _add_sites(command("sites", "show sites as GeoJSON (列出点位)"))
     _add_export(command("export", "make a picture, slides or a table (出图、导出)"))
+    _add_store(command("geocode", "ask the online geocoder for what waits (在线查找未定位)"))
     _add_datum(command("datum", "convert one coordinate (坐标转换)"))
     _add_backup(command("backup", "copy the store while it is in use (备份)"))
     return parser

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
@@ -21,7 +24,7 @@ import shapely
 from geo import __version__
 from geo.category import Categories, fold, load_categories
 from geo.compare import Comparison, compare_sites, normalise_name
-from geo.errors import DatumError, StoreError
+from geo.errors import DatumError, SiteMapError, StoreError
 from geo.locate import (
     Boundary,
     Candidate,
@@ -32,6 +35,7 @@ from geo.locate import (
     locate_sites,
     read_gazetteer,
 )
+from geo.locate.cache import AnswerCache
 from geo.locate.datum import Datum, parse_coordinate, parse_datum, to_wgs84
 from geo.locate.given import TOLERANCE_M
 from geo.locate.guard import Verdict, guard_batch
@@ -43,8 +47,22 @@ from geo.read.document import DOCUMENTS, PLAIN, read_document
 from geo.read.figures import StatedFigure, read_figures
 from geo.read.sandbox import read_document_in_child
 from geo.settings import DEMO_FILE, ROOT, Settings, load_settings
-from geo.site import EXACT, LOCATION, MAPPED, Correction, RowProblem, SiteRecord, is_located
+from geo.site import (
+    EXACT,
+    LOCATION,
+    MAPPED,
+    Correction,
+    RowProblem,
+    SiteRecord,
+    Source,
+    is_located,
+    make_sites,
+    site_row,
+)
 from geo.store import GeoPackageStore, open_store
+
+if TYPE_CHECKING:
+    from geo.locate.online import BatchReport, Provider
 
 DEMO_NOTICE = "演示数据（虚构）"
 """What every page and picture made from invented sites says."""
@@ -93,6 +111,25 @@ class LoadReport:
             raise RuntimeError(f"rows do not add up: {self}")
         if sites != self.located + self.not_located:
             raise RuntimeError(f"stored sites do not add up: {self}")
+
+
+ONLINE = "在线地理编码"
+"""What the import of an online geocoder's answers is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeocodeReport:
+    """What came of asking an online geocoder: sites that waited, questions asked now, not reached, and placed.
+
+    `stopped` says why it ended early, "" if it did not; `import_id` is what undoes it, 0 if nothing was placed.
+    """
+
+    waiting: int
+    asked: int
+    left: int
+    placed: int
+    import_id: int
+    stopped: str = ""
 
 
 # --- loading --------------------------------------------------------------------------------------
@@ -311,11 +348,118 @@ def make_locators(
 
     `ahead` are records they will be asked for, see `geo.locate.GivenCoordinates`.
     """
-    return [
+    gazetteer = district_gazetteer(settings, categories=categories)
+    border = outline or _outline(settings.adcode)
+    locators: list[Locator] = [
         Corrections(store.corrections()),
-        GivenCoordinates(outline or _outline(settings.adcode), ahead=ahead),
-        district_gazetteer(settings, categories=categories),
+        GivenCoordinates(border, ahead=ahead),
+        gazetteer,
     ]
+    online = online_geocoder(settings)
+    if online is not None:
+        from geo.locate.online import OnlineLocator
+
+        provider, cache = online
+        # Only what was asked before: asking is `geocode_waiting`, which takes its time and can be ended.
+        locators.append(
+            OnlineLocator(
+                provider, cache, border, road_kinds=tuple(gazetteer.road_kinds), live=False
+            )
+        )
+    return locators
+
+
+def online_geocoder(settings: Settings) -> tuple[Provider, AnswerCache] | None:
+    """Return the online geocoder that an administrator has set, with its cache beside the store; None for none.
+
+    Raises
+    ------
+    SiteMapError
+        If its settings cannot be used, or the cache cannot be opened.
+    """
+    if not os.environ.get("BAITA_GEOCODER"):
+        return None
+    from geo.locate.online import make_provider
+
+    provider = make_provider(os.environ, home=home_names(settings.adcode))
+    return (
+        None
+        if provider is None
+        else (provider, AnswerCache(_beside_store(settings, "geocoder.sqlite")))
+    )
+
+
+def _beside_store(settings: Settings, name: str) -> Path:
+    is_path = ":" not in settings.store[2:]
+    return (Path(settings.store).parent if is_path else ROOT / ".baita") / name
+
+
+def geocode_waiting(
+    store: GeoPackageStore,
+    settings: Settings,
+    *,
+    who: str,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> GeocodeReport:
+    """Ask the online geocoder for every site that waits for a place, then place those it is sure of, as one import.
+
+    Names and addresses of the waiting sites leave this machine. Answers are kept, so that it goes on where it was
+    ended. What is not accepted by itself is a candidate for a person.
+
+    Raises
+    ------
+    SiteMapError
+        If no geocoder is set, its key is refused, or the store cannot be written.
+    """
+    from geo.locate.online import OnlineLocator, QuotaError, geocode_batch
+
+    online = online_geocoder(settings)
+    if online is None:
+        raise SiteMapError("no online geocoder is set: set BAITA_GEOCODER and its key")
+    provider, cache = online
+    sites, tell = store.read_sites(), progress or (lambda share: None)
+    records = [_as_record(row) for _, row in sites[~is_located(sites)].iterrows()]
+    stopped = ""
+    batch: BatchReport | None
+    try:
+        batch = geocode_batch(
+            records,
+            provider,
+            cache,
+            progress=lambda done, total: tell(done / max(total, 1)),
+            cancelled=cancelled or (lambda: False),
+        )
+    except QuotaError as error:
+        batch, stopped = error.partial, str(error)
+    kinds = district_categories(settings)
+    roads = tuple(kind.code for kind in kinds if kind.shape == "line")
+    locator = OnlineLocator(
+        provider, cache, _outline(settings.adcode), road_kinds=roads, live=False
+    )
+    matched = [(one, match) for one in records if (match := locator.locate(one)) is not None]
+    placed = make_sites(
+        site_row(one, match) for one, match in matched if match.geometry is not None
+    )
+    saved, import_id = store.import_sites(placed, name=ONLINE, who=who, categories=kinds)
+    asked, left = (batch.asked, batch.left) if batch is not None else (0, len(records))
+    return GeocodeReport(len(records), asked, left, saved.changed, import_id, stopped)
+
+
+def _as_record(row: pd.Series) -> SiteRecord:
+    """Return what is known of a waiting site as a record, to be located again."""
+    return SiteRecord(
+        kind=str(row["kind"]),
+        name=str(row["name"]),
+        status=str(row["status"]),
+        source=Source(str(row["source_file"]), str(row["source_where"]), str(row["source_quote"])),
+        site_id=str(row["site_id"]),
+        as_of=None if pd.isna(row["as_of"]) else row["as_of"].date(),
+        place=str(row["place"]),
+        street=str(row["street"]),
+        note=str(row["note"]),
+        fictitious=bool(row["fictitious"]),
+    )
 
 
 def district_categories(settings: Settings) -> Categories:
@@ -794,11 +938,28 @@ def site_candidates(site: pd.Series, settings: Settings) -> list[Candidate]:
     found = gazetteer.candidates(str(site["name"]), kind=str(site["kind"]))
     if site["place"]:
         found = [*found, *gazetteer.candidates(str(site["place"]), kind=str(site["kind"]))]
+    found = [*found, *_online_candidates(site, settings)]
     unique: dict[bytes, Candidate] = {}
     for candidate in found:
         if candidate.geometry is not None and candidate.precision in MAPPED:
             unique.setdefault(shapely.to_wkb(candidate.geometry), candidate)
     return sorted(unique.values(), key=lambda one: -one.score)
+
+
+def _online_candidates(site: pd.Series, settings: Settings) -> Sequence[Candidate]:
+    """Return what the online geocoder says of one site; nothing if there is none, or it does not answer."""
+    online = online_geocoder(settings)
+    if online is None:
+        return []
+    from geo.locate.online import OnlineLocator, text_to_ask
+
+    provider, cache = online
+    text = text_to_ask(_as_record(site), provider.home)
+    if not text:
+        return []
+    with suppress(SiteMapError):
+        return OnlineLocator(provider, cache, _outline(settings.adcode)).candidates(text)
+    return []
 
 
 def place_candidate(

@@ -6,23 +6,26 @@ from pathlib import Path
 
 import pytest
 import shapely
+from geocoder_servers import amap, amap_answer, as_json, serve
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from geo.category import load_categories
 from geo.draw.basemaps import district_outline
-from geo.errors import DatumError, SourceError, StoreConflict, StoreError
+from geo.errors import DatumError, SiteMapError, SourceError, StoreConflict, StoreError
 from geo.locate.datum import from_wgs84
 from geo.pipeline import (
     DEMO_NOTICE,
     LoadReport,
     find_candidates,
+    geocode_waiting,
     import_records,
     landmarks,
     load_file,
     load_files,
     merge_known,
+    online_geocoder,
     place_candidate,
     place_like,
     place_line,
@@ -597,3 +600,56 @@ def test_sites_of_one_address_are_found_and_placed_alike(bulletin):
     assert same_address(bulletin.read_sites(), "prj-jianhang") == []
     undo_place(bulletin, "lin")
     assert bulletin.site("prj-hongfei")["geometry"] is None
+
+
+# --- online geocoder --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def online(monkeypatch):
+    """A server that speaks as 高德 does: it knows one name exactly, and one only roughly."""
+
+    def answers(number, asked):
+        text = asked["address"]
+        if "建行大厦" in text:
+            return as_json(amap_answer(amap(text, "兴趣点")))
+        if "襄林御府" in text:
+            return as_json(amap_answer(amap("辽宁省辽阳市白塔区", "区县")))
+        return as_json(amap_answer())
+
+    with serve(answers) as server:
+        monkeypatch.setenv("BAITA_GEOCODER", "amap")
+        monkeypatch.setenv("BAITA_GEOCODER_KEY", "0123456789abcdef")
+        monkeypatch.setenv("BAITA_GEOCODER_URL", server.url)
+        monkeypatch.setenv("BAITA_GEOCODER_PER_SECOND", "1000")
+        yield server
+
+
+def test_nothing_is_asked_online_without_a_geocoder_set(bulletin, settings, monkeypatch):
+    monkeypatch.delenv("BAITA_GEOCODER", raising=False)
+    assert online_geocoder(settings) is None
+    with pytest.raises(SiteMapError, match="no online geocoder is set"):
+        geocode_waiting(bulletin, settings, who="lin")
+
+
+def test_what_waits_is_asked_once_and_only_what_is_sure_is_placed(bulletin, settings, online):
+    before = bulletin.read_sites().drop(columns="version")
+    report = geocode_waiting(bulletin, settings, who="lin")
+    assert (report.waiting, report.left, report.stopped) == (15, 0, "")
+    placed = bulletin.read_sites()
+    found = placed[placed["match_method"].str.contains("amap")]
+    assert report.placed == len(found)
+    assert set(found["name"]) == {"建行大厦"}
+    assert set(found["raw_datum"]) <= {"gcj02"}
+    calls = len(online.asked)
+    again = geocode_waiting(bulletin, settings, who="lin")
+    assert (len(online.asked), again.asked, again.placed) == (calls, 0, 0)
+    if report.import_id:
+        bulletin.undo_import(report.import_id, who="lin")
+    assert bulletin.read_sites().drop(columns="version").equals(before)
+
+
+def test_the_review_desk_offers_what_the_service_says(bulletin, settings, online):
+    candidates = site_candidates(bulletin.site("prj-jianhang"), settings)
+    assert any("amap" in one.method or "高德" in one.source for one in candidates)
+    online.stop.set()
