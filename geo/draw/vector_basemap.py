@@ -324,10 +324,12 @@ class _Content:
         """
         metres = self._frame.metres
         every, over = level.name_every_m / metres, level.name_over_m / metres
+        crossings = _Crossings(self._named)
         found: list[tuple[int, float, list[object]]] = []
         for (layer, name), shapes in self._named.items():
             for part in shapely.get_parts(_merged(shapes)) if layer in level.layers else ():
-                for x, y, angle, room in _name_spots(part, every, over):
+                for spot in _name_spots(part, every, over, crossings.of(part, name)):
+                    x, y, angle, room = spot
                     label = [name, layer, round(x), round(y), round(angle, 1), round(room)]
                     found.append((_NAME_ORDER.index(layer), -room, label))
         return [label for _, _, label in sorted(found, key=lambda one: one[:2])]
@@ -348,15 +350,32 @@ def _merged(shapes: Iterable[shapely.Geometry]) -> shapely.Geometry:
     return shapely.line_merge(shapely.MultiLineString(lines))
 
 
+class _Crossings:
+    """Where along a named line the others cross it, so that its name can stand between them."""
+
+    def __init__(self, named: Mapping[tuple[str, str], Sequence[shapely.Geometry]]) -> None:
+        pairs = [(name, shape) for (_, name), shapes in named.items() for shape in shapes]
+        self._names = [name for name, _ in pairs]
+        self._shapes = [shape for _, shape in pairs]
+        self._tree = shapely.STRtree(self._shapes)
+
+    def of(self, line: shapely.LineString, name: str) -> npt.NDArray[np.float64]:
+        """Return the distances along a line at which lines of another name meet it, in order."""
+        near = [n for n in self._tree.query(line, "intersects") if self._names[n] != name]
+        meetings = shapely.intersection(line, [self._shapes[n] for n in near])
+        spots = shapely.points(shapely.get_coordinates(meetings))
+        return np.sort(shapely.line_locate_point(line, spots))
+
+
 def _name_spots(
-    line: shapely.LineString, every: float, over: float
+    line: shapely.LineString, every: float, over: float, crossings: npt.NDArray[np.float64]
 ) -> Iterator[tuple[float, float, float, float]]:
-    """Give x, y, angle and room of the straight places of a line, about so far from each other."""
+    """Give x, y, angle and room of straight places of a line, about so far from each other, between crossings."""
     length = shapely.length(line)
     count = max(1, int(length // every))
     half = min(over, length) / 2
     for n in range(count):
-        middle = length * (n + 0.5) / count
+        middle = _between_crossings(length * (n + 0.5) / count, half, length, crossings)
         ends = shapely.line_interpolate_point(line, [middle - half, middle + half])
         (x0, y0), (x1, y1) = shapely.get_coordinates(ends)
         if math.hypot(x1 - x0, y1 - y0) < 0.97 * 2 * half:
@@ -365,6 +384,18 @@ def _name_spots(
         upright = (angle + 90) % 180 - 90
         spot = shapely.line_interpolate_point(line, middle)
         yield spot.x, spot.y, upright, 2 * min(middle, length - middle)
+
+
+def _between_crossings(
+    wanted: float, half: float, length: float, crossings: npt.NDArray[np.float64]
+) -> float:
+    """Return the place near the wanted one that is farthest from crossings: at most 1.5 name lengths off."""
+    places = np.clip(wanted + half * np.linspace(-3, 3, 13), half, length - half)
+    if not len(crossings):
+        return float(np.clip(wanted, half, length - half))
+    free = np.abs(places[:, None] - crossings).min(axis=1)
+    # Beyond half a name, more room is no better than being where it was wanted.
+    return float(places[np.argmax(np.minimum(free, half) - 0.01 * np.abs(places - wanted))])
 
 
 class _Frame:
