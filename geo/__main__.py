@@ -264,6 +264,21 @@ def _datum(chosen: argparse.Namespace) -> int:
     return _print_json({"x": x, "y": y, "datum": target, "from": source})
 
 
+def _gazetteer(chosen: argparse.Namespace) -> int:
+    from geo import pipeline
+    from geo.settings import load_settings
+
+    return _print_json(
+        pipeline.build_places(
+            chosen.file,
+            load_settings(),
+            bbox=chosen.bbox,
+            datum=chosen.datum,
+            progress=lambda stage, share: print(f"{stage} {share:.0%}", file=sys.stderr),
+        )
+    )
+
+
 def _geocode(chosen: argparse.Namespace) -> int:
     from geo import pipeline
     from geo.settings import load_settings
@@ -299,6 +314,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "load": _load,
     "sites": _sites,
     "export": _export,
+    "gazetteer": _gazetteer,
     "geocode": _geocode,
     "datum": _datum,
     "backup": _backup,
@@ -379,6 +395,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_load(command("load", "read files, locate their sites, keep them (读取、定位并入库)"))
     _add_sites(command("sites", "show sites as GeoJSON (列出点位)"))
     _add_export(command("export", "make a picture, slides or a table (出图、导出)"))
+    _add_gazetteer(
+        command("gazetteer", "make roads, places and a basemap of OSM or GIS data (地名库)")
+    )
     _add_store(command("geocode", "ask the online geocoder for what waits (在线查找未定位)"))
     _add_datum(command("datum", "convert one coordinate (坐标转换)"))
     _add_backup(command("backup", "copy the store while it is in use (备份)"))
@@ -393,6 +412,15 @@ def _add_read(parser: argparse.ArgumentParser) -> None:
         metavar="DATE",
         help="the day a bulletin speaks of, where it does not say the year",
     )
+
+
+def _add_gazetteer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("build",))
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--bbox", type=_bounds, metavar="W,S,E,N", help="degrees WGS84; the district by default"
+    )
+    parser.add_argument("--datum", default="", help="of a layer that does not say it")
 
 
 def _add_locate(parser: argparse.ArgumentParser) -> None:

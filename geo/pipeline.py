@@ -35,12 +35,16 @@ from geo.locate import (
     locate_sites,
     read_gazetteer,
 )
+from geo.locate.built import FILE_NAME as BUILT_FILE
+from geo.locate.built import read_places, write_gazetteer
 from geo.locate.cache import AnswerCache
 from geo.locate.datum import Datum, parse_coordinate, parse_datum, to_wgs84
 from geo.locate.given import TOLERANCE_M
 from geo.locate.guard import Verdict, guard_batch
 from geo.locate.links import parse_link
 from geo.locate.names import home_names
+from geo.locate.roads import RoadLocator
+from geo.osm import Bbox, is_osm
 from geo.read import ReadReport, read_claims, read_source
 from geo.read.bulletin import Bulletin, PlaceName, read_bulletin
 from geo.read.document import DOCUMENTS, PLAIN, read_document
@@ -77,6 +81,8 @@ _UNCERTAINTY_M = {
     "community": 500.0,
     "street": 1500.0,
 }
+AROUND = 0.05
+"""How far around the district, in degrees, roads and places are kept."""
 SAME_NAME = 98.0
 """From this score on a candidate has the same name, written otherwise at most."""
 Progress = Callable[[str, float], None]
@@ -353,6 +359,9 @@ def make_locators(
     locators: list[Locator] = [
         Corrections(store.corrections()),
         GivenCoordinates(border, ahead=ahead),
+        RoadLocator(
+            gazetteer.places, home=home_names(settings.adcode), road_kinds=gazetteer.road_kinds
+        ),
         gazetteer,
     ]
     online = online_geocoder(settings)
@@ -470,9 +479,67 @@ def district_categories(settings: Settings) -> Categories:
 def district_gazetteer(settings: Settings, *, categories: Categories | None = None) -> Gazetteer:
     """Return the gazetteer of the settings' data folder, for the settings' district; made once for each state of it."""
     kinds = categories or district_categories(settings)
-    path = settings.data / "gazetteer.csv"
     road_kinds = tuple(kind.code for kind in kinds if kind.shape == "line")
-    return _gazetteer(path, _stamp(path), settings.adcode, road_kinds)
+    own, built = settings.data / "gazetteer.csv", built_folder(settings) / BUILT_FILE
+    return _gazetteer(own, built, (_stamp(own), _stamp(built)), settings.adcode, road_kinds)
+
+
+def built_folder(settings: Settings) -> Path:
+    """Return where the gazetteer and the basemap that were built from the office's data or OSM are kept."""
+    return _beside_store(settings, "built")
+
+
+def build_places(
+    path: Path,
+    settings: Settings,
+    *,
+    bbox: Bbox | None = None,
+    datum: str = "",
+    progress: Callable[[str, float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> dict[str, object]:
+    """Make roads, places and, from an OSM extract, a basemap of a file, and keep them; return the counts.
+
+    Parameters
+    ----------
+    path
+        An .osm.pbf or .osm extract, or a layer of roads or places (.gpkg, .shp, .geojson, .csv).
+    settings
+        Whose district; the results are kept beside its store.
+    bbox
+        West, south, east, north in degrees, EPSG:4326; by default the district and 5 km around.
+    datum
+        What a layer is in, if it does not say so.
+    progress, cancelled
+        Told the stage and the share done; asked again and again whether to stop.
+
+    Raises
+    ------
+    SourceError, DatumError
+        If the file cannot be read without guessing; what was built before stays.
+    """
+    from geo.draw.vector_basemap import write_basemap
+    from geo.locate.build import build_gazetteer
+
+    if bbox is None:
+        west, south, east, north = shapely.bounds(_outline(settings.adcode))
+        bbox = (west - AROUND, south - AROUND, east + AROUND, north + AROUND)
+    tell, ended = progress or (lambda stage, share: None), cancelled or (lambda: False)
+    folder, home = built_folder(settings), home_names(settings.adcode)
+    built = build_gazetteer(path, bbox=bbox, datum=datum, home=home, progress=tell, cancelled=ended)
+    write_gazetteer(built, folder)
+    said: dict[str, object] = {
+        "file": built.source,
+        "attribution": built.attribution,
+        "datum": str(built.datum),
+        "counts": dict(built.counts),
+        "problems": [problem.as_dict() for problem in built.problems],
+        "basemap": False,
+    }
+    if is_osm(path):
+        write_basemap(path, folder, bbox, progress=tell, cancelled=ended)
+        said["basemap"] = True
+    return said
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -482,9 +549,10 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=4)
 def _gazetteer(
-    path: Path, stamp: tuple[int, int], adcode: str, road_kinds: tuple[str, ...]
+    own: Path, built: Path, stamps: object, adcode: str, road_kinds: tuple[str, ...]
 ) -> Gazetteer:
-    return Gazetteer(read_gazetteer(path), home=home_names(adcode), road_kinds=road_kinds)
+    home = home_names(adcode)
+    return Gazetteer(read_places(own, built, home=home), home=home, road_kinds=road_kinds)
 
 
 def find_candidates(

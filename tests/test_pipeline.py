@@ -10,6 +10,7 @@ from geocoder_servers import amap, amap_answer, as_json, serve
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from osm_samples import small_town
 
 from geo.category import load_categories
 from geo.draw.basemaps import district_outline
@@ -18,6 +19,8 @@ from geo.locate.datum import from_wgs84
 from geo.pipeline import (
     DEMO_NOTICE,
     LoadReport,
+    build_places,
+    built_folder,
     find_candidates,
     geocode_waiting,
     import_records,
@@ -653,3 +656,36 @@ def test_the_review_desk_offers_what_the_service_says(bulletin, settings, online
     candidates = site_candidates(bulletin.site("prj-jianhang"), settings)
     assert any("amap" in one.method or "高德" in one.source for one in candidates)
     online.stop.set()
+
+
+# --- roads and places built from OSM ----------------------------------------------------------------------
+
+
+def test_an_extract_gives_roads_their_real_lines_clipped_when_the_text_says_so(
+    store, settings, tmp_path
+):
+    extract = small_town().write(tmp_path / "town.osm.pbf")
+    said = build_places(extract, settings)
+    assert said["basemap"]
+    assert said["counts"]["roads"] > 4
+    rows = [
+        "中华大街,停车,已整治,,,,,",
+        "民主路,停车,已整治,,民主路,,,",
+        "团结街,停车,待整治,,中华大街（新华路至团结街）,,,",
+    ]
+    report = load_file(store, _write(tmp_path, rows), settings=settings)
+    sites = store.read_sites().set_index("name")
+    assert report.located == 3
+    assert set(sites["precision"]) == {"road"}
+    assert sites.loc["民主路"].geometry.length < sites.loc["中华大街"].geometry.length
+    assert not sites["match_method"].str.contains("sketch").any()
+
+
+def test_a_file_that_is_no_extract_leaves_what_was_built(settings, tmp_path):
+    build_places(small_town().write(tmp_path / "town.osm"), settings)
+    before = (built_folder(settings) / "gazetteer.gpkg").read_bytes()
+    bad = tmp_path / "bad.osm.pbf"
+    bad.write_bytes(b"not an extract")
+    with pytest.raises(SourceError):
+        build_places(bad, settings)
+    assert (built_folder(settings) / "gazetteer.gpkg").read_bytes() == before

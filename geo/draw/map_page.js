@@ -73,7 +73,7 @@
       const { map } = this, under = map.createPane('under');
       under.style.zIndex = 250;
       under.style.pointerEvents = 'none';
-      this.drawTiles(basemap.tiles);
+      this.drawTiles(basemap.tiles, basemap.vector);
       const quiet = { pane: 'under', renderer: L.canvas({ pane: 'under', padding: 0.3 }), interactive: false };
       for (const region of basemap.neighbours) this.plain.push(L.polygon(region.rings, { ...quiet, color: '#c3cad3', weight: 1, fillColor: '#e4e8ed', fillOpacity: 1 }).addTo(map));
       this.plain.push(L.polygon(basemap.home.rings, { ...quiet, stroke: false, fillColor: '#ffffff', fillOpacity: 1 }).addTo(map));
@@ -85,13 +85,16 @@
     }
 
     /** Picture tiles, if an administrator has set any: under everything, and named. */
-    drawTiles(tiles) {
+    drawTiles(tiles, vector) {
       this.plain = [];
       this.tiles = [];
-      if (!tiles || !window.BaitaTiles) return;
-      this.map.createPane('tiles-under').style.zIndex = 240;
+      if (!tiles && !vector) return;
+      const pane = this.map.createPane('tiles-under');
+      pane.style.zIndex = 240;
+      pane.style.pointerEvents = 'none';
+      this.credit = el('div', { class: 'credit' }, (tiles || vector.manifest).attribution);
+      if (!tiles) { this.tiles.push(new L.VectorBase({ pane: 'tiles-under', manifest: vector.manifest, url: file => vector.address + file })); return; }
       for (const layer of tiles.layers) this.tiles.push(new window.BaitaTiles.Tiles(`../tiles/${layer}/{z}/{x}/{y}`, { pane: 'tiles-under', maxNativeZoom: tiles.maxZoom, maxZoom: 19, minZoom: 3, offsets: tiles.offsets }));
-      this.credit = el('div', { class: 'credit' }, tiles.attribution);
     }
 
     /** Show the tiles, or the plain outline; this browser remembers which. */

@@ -27,6 +27,7 @@ SCRIPTS = (
     "map_parts",
     "map_placer",
     "map_tiles",
+    "vector_basemap",
     "map_figure",
     "map_desk",
     "map_page",

@@ -26,10 +26,11 @@ from geo.draw.page import content_policy, draw_map
 from geo.draw.site_layer import attribute_rows, compress, site_details
 from geo.draw.tiles import Basemap as TileBasemap
 from geo.draw.tiles import media_type, open_tiles
+from geo.draw.vector_basemap import read_basemap
 from geo.errors import SiteMapError
 from geo.locate import Candidate
 from geo.locate.datum import offset_grid
-from geo.pipeline import landmarks, site_candidates
+from geo.pipeline import built_folder, landmarks, site_candidates
 from geo.settings import Settings
 from geo.ui.actions import candidate_id
 from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
@@ -52,6 +53,7 @@ _OWN = {
     "map_parts.js": _DRAW,
     "map_placer.js": _DRAW,
     "map_tiles.js": _DRAW,
+    "vector_basemap.js": _DRAW,
     "map_figure.js": _DRAW,
     "map_desk.js": _DRAW,
     "map_page.js": _DRAW,
@@ -74,6 +76,7 @@ def routes() -> list[BaseRoute]:
         Route(PREFIX + "/data/{dataset}/{version}/words/{chunk:int}.json", handle(_words)),
         Route(PREFIX + "/data/{dataset}/{version}/row", handle(_row)),
         Route(PREFIX + "/site/{dataset}/{site_id:path}.json", handle(_site)),
+        Route(PREFIX + "/base/{stamp}/{name}", handle(_base_level)),
         Route(PREFIX + "/tiles/{layer}/{zoom:int}/{column:int}/{row:int}", handle(_tile)),
         Route(PREFIX + "/candidates/{dataset}/{site_id:path}.json", handle(_candidates)),
         *export_routes(PREFIX),
@@ -90,7 +93,8 @@ def asset_url(name: str) -> str:
 
 
 def _map_page(request: Request) -> Response:
-    html, policy = _drawn_page(request.path_params["language"])
+    settings = get_library().settings
+    html, policy = _drawn_page(request.path_params["language"], _base_stamp(settings))
     headers = {
         "Cache-Control": "no-cache",
         "Content-Security-Policy": policy,
@@ -101,8 +105,8 @@ def _map_page(request: Request) -> Response:
     return gzipped(request, _compressed_text(html), "text/html; charset=utf-8", headers)
 
 
-@lru_cache(maxsize=len(LANGUAGES))
-def _drawn_page(language: str) -> tuple[str, str]:
+@lru_cache(maxsize=2 * len(LANGUAGES))
+def _drawn_page(language: str, base: str) -> tuple[str, str]:
     library = get_library()
     names = [name for name in (*_LEAFLET, *_OWN) if name.endswith((".js", ".css"))]
     html = draw_map(
@@ -110,6 +114,7 @@ def _drawn_page(language: str) -> tuple[str, str]:
         {
             **basemap(library.settings.adcode, landmarks(library.settings)),
             "tiles": _tile_config(library.settings),
+            "vector": _vector_config(library.settings),
         },
         load_text(language)["map"],
         language=language,
@@ -149,6 +154,27 @@ def _tile_config(settings: Settings) -> dict[str, Any] | None:
         "maxZoom": found.max_zoom,
         "offsets": offset_grid(found.datum, around),
     }
+
+
+def _vector_config(settings: Settings) -> dict[str, Any] | None:
+    """Return the manifest of the basemap that was built, and where its levels are; None if there is none."""
+    found = read_basemap(built_folder(settings))
+    if found is None:
+        return None
+    return {"manifest": dict(found.manifest), "address": f"../base/{_base_stamp(settings)}/"}
+
+
+def _base_stamp(settings: Settings) -> str:
+    found = read_basemap(built_folder(settings))
+    return "none" if found is None else _hash(json.dumps(found.manifest, sort_keys=True))
+
+
+def _base_level(request: Request) -> Response:
+    found = read_basemap(built_folder(get_library().settings))
+    if found is None:
+        raise KeyError(request.path_params["name"])
+    data = found.levels[request.path_params["name"]]
+    return gzipped(request, data, "application/octet-stream", FOREVER)
 
 
 def _tile(request: Request) -> Response:
