@@ -77,19 +77,6 @@ def check_bbox(bbox: Bbox) -> shapely.Polygon:
     return shapely.box(*bbox)
 
 
-def osm_date(path: Path) -> str:
-    """Return the day an extract speaks of, as ISO text, or "" if it does not say.
-
-    Raises
-    ------
-    SourceError
-        If the file cannot be read.
-    """
-    for message in _messages(path, {"header": True}, lambda: False):
-        return str(message.get("date", ""))
-    raise _damaged(path)
-
-
 def read_osm(
     path: Path,
     *,
@@ -97,6 +84,7 @@ def read_osm(
     nodes: Collection[str] = (),
     ways: Collection[str] = (),
     areas: Collection[str] = (),
+    dated: Callable[[str], object] = str,
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[OsmFeature]:
@@ -110,6 +98,8 @@ def read_osm(
         West, south, east, north in degrees, EPSG:4326.
     nodes, ways, areas
         Keys a feature needs one of to be given as a node, as a line, as an area. A closed way may come as both.
+    dated
+        Told the day the extract says it speaks of, as ISO text, or "".
     progress
         Told the stage.
     cancelled
@@ -122,14 +112,15 @@ def read_osm(
     """
     check_bbox(bbox)
     job = {
-        "header": False,
         "bbox": list(bbox),
         "nodes": sorted(nodes),
         "ways": sorted(ways),
         "areas": sorted(areas),
     }
     for message in _messages(path, job, cancelled):
-        if "stage" in message:
+        if "date" in message:
+            dated(str(message["date"]))
+        elif "stage" in message:
             progress(*message["stage"])
         elif "wkb" in message:
             yield _feature(path, message)

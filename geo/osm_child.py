@@ -48,12 +48,10 @@ def main() -> None:
 
 def _work(job: Mapping[str, Any], send: Any) -> None:
     file = osmium.io.File(job["path"], job["format"])
-    if job["header"]:
-        with osmium.io.Reader(file, osmium.osm.NOTHING) as source:
-            header = source.header()
-        stamp = header.get("osmosis_replication_timestamp") or header.get("timestamp")
-        send({"done": True, "date": stamp[:10]})
-        return
+    with osmium.io.Reader(file, osmium.osm.NOTHING) as source:
+        header = source.header()
+    stamp = header.get("osmosis_replication_timestamp") or header.get("timestamp")
+    send({"date": stamp[:10]})
     keys = {name: set(job[name]) for name in ("nodes", "ways", "areas")}
     reader = _Reader(file, Path(job["path"]), job["bbox"], **keys)
     stages = dict(_STAGES)

@@ -10,6 +10,7 @@ import osmium
 import osmium.osm.mutable as mutable
 
 WEST, SOUTH, EAST, NORTH = CITY_BBOX = (123.13, 41.24, 123.21, 41.30)
+DAY = "2026-09-30"
 _METRE_LAT = 1 / 111_195
 _METRE_LON = _METRE_LAT / math.cos(math.radians(41.27))
 
@@ -52,7 +53,9 @@ class Extract:
         return self._write_xml(path) if path.suffix == ".osm" else self._write_pbf(path)
 
     def _write_pbf(self, path: Path) -> Path:
-        with osmium.SimpleWriter(str(path)) as writer:
+        header = osmium.io.Header()
+        header.set("osmosis_replication_timestamp", f"{DAY}T20:21:22Z")
+        with osmium.SimpleWriter(str(path), header=header) as writer:
             for number, lon, lat, tags in self.nodes:
                 writer.add_node(mutable.Node(id=number, location=(lon, lat), tags=tags))
             for number, refs, tags in self.ways:

@@ -193,7 +193,7 @@
       this.space = el('div', { class: 'space' });
       this.body = el('div', { class: 'body', tabIndex: 0, role: 'grid', onscroll: () => this.paint(), onkeydown: event => this.key(event) }, this.space);
       this.drawer = el('section', { class: 'drawer', hidden: true }, this.head, this.body);
-      this.queue = el('button', { class: 'tab queue', hidden: true, title: text.queue_hint, onclick: () => page.placer.startQueue() }, text.queue);
+      this.queue = el('button', { class: 'queue', hidden: true, title: text.queue_hint, onclick: () => page.placer.startQueue() }, text.queue);
       page.root.append(el('div', { class: 'dock' }, el('div', { class: 'tabs' }, this.tabs.table, this.tabs.tray, this.queue), this.drawer));
       new ResizeObserver(() => this.paint()).observe(this.body);
     }

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from pmtiles.reader import MmapSource, Reader
+
 from geo.errors import SiteMapError
 
 MAX_TILE = 2_000_000
@@ -135,8 +137,6 @@ class PMTiles:
     """Tiles of a PMTiles file (specification 3)."""
 
     def __init__(self, path: Path) -> None:
-        from pmtiles.reader import MmapSource, Reader
-
         self._lock = threading.Lock()
         self._reader = Reader(MmapSource(path.open("rb")))
 
@@ -166,8 +166,6 @@ def _open_pmtiles(path: Path) -> tuple[Tiles, dict[str, Any]]:
     try:
         layer = PMTiles(path)
         said, kind = layer.metadata(), layer._reader.header()["tile_type"].name
-    except ImportError as error:
-        raise TileError("PMTiles needs the package pmtiles: install the extra `tiles`") from error
     except Exception as error:  # the package raises nearly anything on a file that is no archive
         raise TileError(f"{path.name} is not a PMTiles file") from error
     _refuse_vectors(path, kind.lower())

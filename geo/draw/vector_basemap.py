@@ -39,7 +39,6 @@ from geo.osm import (
     check_bbox,
     is_osm,
     no_progress,
-    osm_date,
     read_osm,
 )
 
@@ -137,7 +136,8 @@ def write_basemap(
             f"{path.name}: a basemap is made of an OSM extract; give .osm.pbf or .osm"
         )
     content = _Content(bbox)
-    for feature in _features(path, bbox, progress, cancelled):
+    days: list[str] = []
+    for feature in _features(path, bbox, days.append, progress, cancelled):
         content.take(feature)
     if not content.shapes:
         raise SourceError(f"{path.name} has no road, water or railway in the box; check the box")
@@ -152,7 +152,7 @@ def write_basemap(
     manifest = {
         "bbox": list(bbox),
         "source": path.name,
-        "source_date": osm_date(path),
+        "source_date": "".join(days),
         "attribution": ATTRIBUTION,
         "levels": levels,
     }
@@ -162,7 +162,11 @@ def write_basemap(
 
 
 def _features(
-    path: Path, bbox: Bbox, progress: Progress, cancelled: Callable[[], bool]
+    path: Path,
+    bbox: Bbox,
+    dated: Callable[[str], object],
+    progress: Progress,
+    cancelled: Callable[[], bool],
 ) -> Iterator[OsmFeature]:
     return read_osm(
         path,
@@ -170,6 +174,7 @@ def _features(
         nodes=("place", "railway"),
         ways=("highway", "railway", "waterway"),
         areas=("natural", "waterway", "landuse", "leisure"),
+        dated=dated,
         progress=progress,
         cancelled=cancelled,
     )

@@ -28,7 +28,7 @@ from geo.locate.gazetteer import Place
 from geo.locate.layers import LayerFields, Layers
 from geo.locate.names import HOME, normalise_name
 from geo.locate.roads import Plane
-from geo.osm import ATTRIBUTION, Bbox, Progress, check_bbox, is_osm, no_progress, osm_date
+from geo.osm import ATTRIBUTION, Bbox, Progress, check_bbox, is_osm, no_progress
 from geo.site import PRECISIONS, RowProblem
 
 __all__ = [
@@ -95,16 +95,18 @@ def build_gazetteer(
         If neither the file nor `datum` says what its coordinates are in.
     """
     check_bbox(bbox)
+    days: list[str] = []
     if is_osm(path):
-        found, datum = osm_features(path, bbox, progress, cancelled), "wgs84"
-        attribution, day = attribution or ATTRIBUTION, osm_date(path)
+        found, datum = osm_features(path, bbox, days.append, progress, cancelled), "wgs84"
+        attribution = attribution or ATTRIBUTION
     else:
         source = Layers(path, fields or LayerFields(), layer, datum, encoding)
-        found, datum, day = source.features(progress, cancelled), source.datum, ""
+        found, datum = source.features(progress, cancelled), source.datum
     inside = _Inside(bbox, outline)
     for item in found:
         inside.take(item, path.name)
     progress("rows", 0.9)
+    day = "".join(days)
     said = "；".join(filter(None, (path.name, day, attribution)))
     rows = [*_roads(inside.roads, said, home), *_places(inside.places, said, home, datum)]
     counts = {**inside.counts, "problems": len(inside.problems)}

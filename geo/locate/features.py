@@ -83,11 +83,24 @@ _LAND = frozenset("industrial commercial retail education institutional".split()
 
 
 def osm_features(
-    path: Path, bbox: Bbox, progress: Progress, cancelled: Callable[[], bool]
+    path: Path,
+    bbox: Bbox,
+    dated: Callable[[str], object],
+    progress: Progress,
+    cancelled: Callable[[], bool],
 ) -> Iterator[Found | Left | RowProblem]:
     """Give what each feature of an extract is that touches a box, see `geo.osm.read_osm`."""
-    wanted = {"nodes": _POI_KEYS, "ways": ["highway"], "areas": _POI_KEYS}
-    for feature in read_osm(path, bbox=bbox, progress=progress, cancelled=cancelled, **wanted):
+    features = read_osm(
+        path,
+        bbox=bbox,
+        nodes=_POI_KEYS,
+        ways=["highway"],
+        areas=_POI_KEYS,
+        dated=dated,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    for feature in features:
         name = clean_name(feature.tags.get("name", "")) or clean_name(
             feature.tags.get("name:zh", "")
         )

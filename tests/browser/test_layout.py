@@ -110,7 +110,7 @@ def test_panel_buttons_and_lists_keep_out_of_each_other_s_way(tab):
 def test_the_placer_keeps_out_of_the_way(visitor, server, size):
     tab = _open(visitor, server, size)
     tab.choose("prj-hongfei")
-    tab.frame.locator(".detail .actions button").click()
+    tab.frame.locator(".detail .actions button").first.click()
     tab.until("baita.placer.active")
     parts = [".buttons", ".leaflet-control-zoom", ".placer", ".detail", ".tabs .tab"]
     faults = tab.settled().js(FAULTS, parts)

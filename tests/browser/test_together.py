@@ -33,7 +33,7 @@ def test_what_one_places_another_sees_at_the_next_click(office, open_tab, desk):
     office.choose(HONGFEI)
     view = office.settled().view()
     other.choose(HONGFEI)
-    other.frame.locator(".detail .actions button").click()
+    other.frame.locator(".detail .actions button").first.click()
     other.until("baita.placer.active")
     other.settled().page.mouse.click(*other.at(123.17, 41.2655))
     other.until("baita.loads === 2 && baita.layer.visible().located.length === 2")
