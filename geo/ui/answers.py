@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -66,8 +67,7 @@ async def _refuse_foreign(request: Request, max_body: int) -> None:
     """Let only our own pages change anything, and keep a body small; it is then in `request.state.body`."""
     if request.method in ("GET", "HEAD"):
         return
-    # Every browser of the last years says where a request comes from; a command line says nothing and may.
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    if not _is_own(request):
         raise Refused(403, "asked from another site")
     body = b""
     async for part in request.stream():
@@ -75,6 +75,15 @@ async def _refuse_foreign(request: Request, max_body: int) -> None:
         if len(body) > max_body:
             raise Refused(413, "too large")
     request.state.body = body
+
+
+def _is_own(request: Request) -> bool:
+    """Return whether a request comes from our own pages, or from no page: a command line says nothing and may."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site in ("same-origin", "none")
+    # A browser of some years ago.
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
 
 def short(status: int, reason: str) -> Response:

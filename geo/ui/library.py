@@ -32,13 +32,18 @@ KEPT_VERSIONS = 3  # so that a page that was just overtaken can finish what it i
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One version of one set: its table and what the browser gets of it, worked out when first asked for."""
+    """One version of one set: its table and what the browser gets of it, worked out when first asked for.
+
+    `aside` names the sites whose kind or status the categories do not know, as another program may write them: they
+    stay in the store and are not in the table.
+    """
 
     dataset: str
     version: str
     sites: gpd.GeoDataFrame
     claims: tuple[Claim, ...]
     categories: Categories
+    aside: tuple[str, ...] = ()
 
     @cached_property
     def index(self) -> SiteIndex:
@@ -162,7 +167,10 @@ class Library:
                 return found
             version, sites = store.read_snapshot()
             claims = tuple(store.claims())
-            snapshot = Snapshot(dataset, version, sites, claims, self.categories)
+            known = (sites["kind"] + "." + sites["status"]).isin(list(self.categories.codes))
+            aside = tuple(sites["name"][~known])
+            sites = sites if not aside else sites[known].reset_index(drop=True)
+            snapshot = Snapshot(dataset, version, sites, claims, self.categories, aside)
             self._snapshots[dataset, version] = snapshot
             mine = [key for key in self._snapshots if key[0] == dataset]
             for key in mine[:-KEPT_VERSIONS]:

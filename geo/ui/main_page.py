@@ -26,6 +26,7 @@ from geo.ui.desk_routes import REAL
 from geo.ui.figures import key_figures
 from geo.ui.library import DATASETS, Snapshot, get_library
 from geo.ui.routes import asset_url
+from geo.ui.server import plain
 from geo.ui.text import choose_language, load_text
 from geo.view import NO_STREET, SiteFilter
 
@@ -114,6 +115,9 @@ def _filters(snapshot: Snapshot, text: dict[str, Any], language: str) -> None:
     st.session_state["shown_filter"] = chosen
     if bad:
         st.warning(words["bad_link"].format(reason=", ".join(bad)))
+    if snapshot.aside:
+        names = "、".join(plain(name) for name in snapshot.aside[:5])
+        st.warning(words["set_aside"].format(n=len(snapshot.aside), names=names))
     follow("q", chosen.text)
     st.text_input(
         words["search"],

@@ -58,7 +58,7 @@ def report_error(error: Exception) -> bool:
     if isinstance(error, SiteMapError):
         log.warning("shown to a person: %s", error)
         language = choose_language(st.context.locale)
-        st.error(_plain(explain(str(error), language)))
+        st.error(plain(explain(str(error), language)))
         return True
     number = secrets.token_hex(4)
     log.error("error %s", number, exc_info=error)
@@ -67,6 +67,6 @@ def report_error(error: Exception) -> bool:
     return True
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text that Streamlit's Markdown shows as it is: no picture, link or formula comes out of it."""
     return "".join("\\" + c if c in r"\`*_{}[]()<>#+-.!|~$:&^=" else c for c in text)

@@ -24,6 +24,9 @@ WORDS = {
 @pytest.fixture
 def opened(chromium, server, tmp_path):
     """The demo set as a file, opened where nothing but that file can be reached."""
+    server.get_json(
+        "baita/site/demo/demo-ent-001.json"
+    )  # the set is filled when it is first asked for
     sites = server.sites("demo")
     hostile = "<script>window.ran=1</script>{{7*7}}"
     sites.loc[0, ["name", "note", "place"]] = hostile

@@ -363,7 +363,15 @@ def test_another_site_cannot_make_a_browser_change_anything(own):
             client.post("/baita/export/demo/jobs", headers={"Sec-Fetch-Site": site}).status_code
             == 403
         )
+    old = {"Origin": "http://elsewhere.example"}
+    assert (
+        client.post("/baita/schemes/bulletin", json={"name": "x"}, headers=old).status_code == 403
+    )
     assert client.get("/baita/schemes/bulletin").json() == {"schemes": []}
+    here = {"Origin": "http://testserver"}
+    assert (
+        client.post("/baita/schemes/bulletin", json={"name": "x"}, headers=here).status_code == 200
+    )
 
 
 def test_a_large_body_is_refused(own):

@@ -1,5 +1,6 @@
 """One table for everybody: read once for each version, replaced after a write, kept a little for who is late."""
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -173,3 +174,20 @@ def test_the_date_of_a_picture_is_the_newest_that_the_filter_lets_in(own_library
     kept = snapshot.sites[snapshot.index.mask(chosen)]["as_of"].max()
     expected = "" if kept is None or kept != kept else str(kept.date())
     assert snapshot.latest(chosen) == expected
+
+
+def test_a_row_that_another_program_spoilt_is_set_aside_and_the_rest_is_shown(own_library):
+    before = own_library.snapshot("bulletin")
+    db = sqlite3.connect(own_library.settings.store)
+    for name in ("ST_IsEmpty", "ST_MinX", "ST_MaxX", "ST_MinY", "ST_MaxY"):
+        db.create_function(name, 1, lambda blob: None)
+    with db:
+        db.execute("UPDATE sites SET status = 'sunk' WHERE site_id = ?", (SITE,))
+    db.close()
+    after = own_library.snapshot("bulletin")
+    assert after.aside == ("鸿飞金融中心",)
+    assert len(after.sites) == len(before.sites) - 1
+    assert SITE not in set(after.sites["site_id"])
+    assert after.payload
+    assert sum(total for total, _ in after.counts(SiteFilter())) == len(after.sites)
+    assert own_library.store("bulletin").site(SITE)["status"] == "sunk"
