@@ -102,13 +102,13 @@ def _setup(chosen: argparse.Namespace) -> int:
 
 
 def _read(chosen: argparse.Namespace) -> int:
-    from geo import pipeline
+    from geo import district
     from geo.read import read_source
     from geo.read.document import DOCUMENTS
     from geo.settings import load_settings
 
     settings = load_settings()
-    categories = pipeline.district_categories(settings)
+    categories = district.district_categories(settings)
     if chosen.file.suffix.lower() in DOCUMENTS:
         return _read_prose(chosen, settings, categories)
     report = read_source(chosen.file, categories=categories)
@@ -132,12 +132,12 @@ def _said_record(record: SiteRecord) -> dict[str, object]:
 
 def _read_prose(chosen: argparse.Namespace, settings: Settings, categories: Categories) -> int:
     """Print what a bulletin says: each mention and figure with its offsets in code points, and the checks."""
-    from geo import pipeline
+    from geo import district, pipeline
     from geo.read.checks import check_figures
     from geo.read.document import read_document
 
     with _open("", settings) as store:
-        names = pipeline.known_names(store.read_sites(), settings)
+        names = district.known_names(store.read_sites(), settings)
     bulletin, figures = pipeline.read_prose(
         read_document(chosen.file),
         chosen.file.name,
@@ -161,14 +161,14 @@ def _read_prose(chosen: argparse.Namespace, settings: Settings, categories: Cate
 
 
 def _locate(chosen: argparse.Namespace) -> int:
-    from geo import pipeline
+    from geo import district
     from geo.locate import accept
     from geo.settings import load_settings
 
     settings = load_settings()
     answers = []
     for name in chosen.name:
-        found = pipeline.find_candidates(
+        found = district.find_candidates(
             name, city=chosen.city, kind=chosen.kind, settings=settings
         )
         taken = accept(found)
@@ -193,13 +193,13 @@ def _load(chosen: argparse.Namespace) -> int:
 
 
 def _sites(chosen: argparse.Namespace) -> int:
-    from geo import pipeline
+    from geo import district, pipeline
     from geo.export.tables import feature_collection
     from geo.settings import load_settings
     from geo.view import select_sites
 
     settings = load_settings()
-    categories = pipeline.district_categories(settings)
+    categories = district.district_categories(settings)
     wanted = _filter(chosen, categories)
     with _open(chosen.store, settings) as store:
         sites, notice = store.read_sites(), store.meta("notice")
@@ -221,13 +221,13 @@ def _filter(chosen: argparse.Namespace, categories: Categories) -> SiteFilter:
 
 
 def _export(chosen: argparse.Namespace) -> int:
-    from geo import pipeline
+    from geo import district
     from geo.export import export_selection, write_file
     from geo.settings import load_settings
     from geo.ui.picture import Look, make_picture, render
 
     settings = load_settings()
-    categories = pipeline.district_categories(settings)
+    categories = district.district_categories(settings)
     with _open(chosen.store, settings) as store:
         sites = store.read_sites()
     look = Look(
@@ -265,11 +265,11 @@ def _datum(chosen: argparse.Namespace) -> int:
 
 
 def _gazetteer(chosen: argparse.Namespace) -> int:
-    from geo import pipeline
+    from geo import district
     from geo.settings import load_settings
 
     return _print_json(
-        pipeline.build_places(
+        district.build_places(
             chosen.file,
             load_settings(),
             bbox=chosen.bbox,
@@ -280,12 +280,12 @@ def _gazetteer(chosen: argparse.Namespace) -> int:
 
 
 def _geocode(chosen: argparse.Namespace) -> int:
-    from geo import pipeline
+    from geo import placing
     from geo.settings import load_settings
 
     settings = load_settings()
     with _open(chosen.store, settings) as store:
-        report = pipeline.geocode_waiting(store, settings, who=settings.who)
+        report = placing.geocode_waiting(store, settings, who=settings.who)
     return _print_json(asdict(report))
 
 

@@ -22,18 +22,11 @@ import shapely
 
 from geo.category import Categories
 from geo.compare import Comparison, compare_sites
+from geo.district import guard_records, known_names
 from geo.draw.basemaps import district_outline
 from geo.errors import SourceError, StoreError
 from geo.locate.guard import Verdict
-from geo.pipeline import (
-    LoadReport,
-    choice_key,
-    guard_records,
-    import_records,
-    known_names,
-    read_prose,
-    settle_known,
-)
+from geo.pipeline import LoadReport, choice_key, import_records, read_prose, settle_known
 from geo.read import (
     Contents,
     Inspection,

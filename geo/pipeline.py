@@ -1,4 +1,6 @@
-"""The only place where the stages meet: a file is read, its sites are located and stored, in one go.
+"""Where the stages meet: a file is read, its sites are located and stored, in one go.
+
+`geo.district` knows what there is to locate them by, `geo.placing` a person's word, `geo.drafts` what waits for one.
 
 Nothing is dropped on the way. For every load, rows read = located + not located + problems, checked each time.
 """
@@ -6,13 +8,9 @@ Nothing is dropped on the way. For every load, rows read = located + not located
 from __future__ import annotations
 
 import hashlib
-import math
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from functools import lru_cache
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,29 +20,16 @@ import pandas as pd
 import shapely
 
 from geo import __version__
-from geo.category import Categories, fold, load_categories
+from geo.category import Categories
 from geo.compare import Comparison, compare_sites, normalise_name
-from geo.errors import DatumError, SiteMapError, StoreError
 from geo.locate import (
-    Boundary,
-    Candidate,
     Corrections,
-    Gazetteer,
     GivenCoordinates,
     Locator,
     locate_sites,
-    read_gazetteer,
 )
-from geo.locate.built import FILE_NAME as BUILT_FILE
-from geo.locate.built import read_places, write_gazetteer
-from geo.locate.cache import AnswerCache
-from geo.locate.datum import Datum, parse_coordinate, parse_datum, to_wgs84
-from geo.locate.given import TOLERANCE_M
-from geo.locate.guard import Verdict, guard_batch
-from geo.locate.links import parse_link
 from geo.locate.names import home_names
 from geo.locate.roads import RoadLocator
-from geo.osm import Bbox, is_osm
 from geo.read import ReadReport, read_claims, read_source
 from geo.read.bulletin import Bulletin, PlaceName, read_bulletin
 from geo.read.document import DOCUMENTS, PLAIN, read_document
@@ -52,39 +37,32 @@ from geo.read.figures import StatedFigure, read_figures
 from geo.read.sandbox import read_document_in_child
 from geo.settings import DEMO_FILE, ROOT, Settings, load_settings
 from geo.site import (
-    EXACT,
     LOCATION,
-    MAPPED,
-    Correction,
     RowProblem,
     SiteRecord,
-    Source,
     is_located,
-    make_sites,
-    site_row,
 )
 from geo.store import GeoPackageStore, open_store
 
 if TYPE_CHECKING:
-    from geo.locate.online import BatchReport, Provider
+    pass
+from geo.district import (
+    district_categories,
+    district_gazetteer,
+    home_name,
+    known_names,
+    online_geocoder,
+    outline_of,
+)
 
 DEMO_NOTICE = "演示数据（虚构）"
 """What every page and picture made from invented sites says."""
 
+
 BULLETIN, DEMO = "bulletin", "demo"
+
 _DEMO_FILES = ("samples/demo_2020-03-11.csv", "samples/demo_2020-03-18.csv")
-_UNCERTAINTY_M = {
-    "rooftop": 15.0,
-    "poi": 50.0,
-    "intersection": 50.0,
-    "road": 100.0,
-    "community": 500.0,
-    "street": 1500.0,
-}
-AROUND = 0.05
-"""How far around the district, in degrees, roads and places are kept."""
-SAME_NAME = 98.0
-"""From this score on a candidate has the same name, written otherwise at most."""
+
 Progress = Callable[[str, float], None]
 
 
@@ -117,28 +95,6 @@ class LoadReport:
             raise RuntimeError(f"rows do not add up: {self}")
         if sites != self.located + self.not_located:
             raise RuntimeError(f"stored sites do not add up: {self}")
-
-
-ONLINE = "在线地理编码"
-"""What the import of an online geocoder's answers is called."""
-
-
-@dataclass(frozen=True, slots=True)
-class GeocodeReport:
-    """What came of asking an online geocoder: sites that waited, questions asked now, not reached, and placed.
-
-    `stopped` says why it ended early, "" if it did not; `import_id` is what undoes it, 0 if nothing was placed.
-    """
-
-    waiting: int
-    asked: int
-    left: int
-    placed: int
-    import_id: int
-    stopped: str = ""
-
-
-# --- loading --------------------------------------------------------------------------------------
 
 
 def load_file(
@@ -292,24 +248,12 @@ def read_prose(
 ) -> tuple[Bulletin, list[StatedFigure]]:
     """Return what a text says of sites, and every figure it states; parameters as for `read_file`."""
     bulletin = read_bulletin(raw, file=name, categories=categories, places=names, as_of=as_of)
-    home = _home_name(settings.adcode)
+    home = home_name(settings.adcode)
     return bulletin, read_figures(bulletin.prose, file=name, district=home, as_of=bulletin.as_of)
 
 
 def _status_label(record: SiteRecord, categories: Categories) -> str:
     return categories.status(record.kind, record.status).label["zh"]
-
-
-def known_names(sites: gpd.GeoDataFrame, settings: Settings) -> list[PlaceName]:
-    """Return the names a bulletin of this district may use: those of sites, and the roads of its gazetteer."""
-    names = {(row.name, row.kind) for row in sites[["name", "kind"]].itertuples()}
-    # A road of the gazetteer is known as a road, not as one where anything was enforced.
-    names |= {
-        (place.name, "road")
-        for place in read_gazetteer(settings.data / "gazetteer.csv")
-        if place.kind == "road"
-    }
-    return [PlaceName(str(name), kind) for name, kind in sorted(names) if len(str(name)) > 1]
 
 
 def import_records(
@@ -355,7 +299,7 @@ def make_locators(
     `ahead` are records they will be asked for, see `geo.locate.GivenCoordinates`.
     """
     gazetteer = district_gazetteer(settings, categories=categories)
-    border = outline or _outline(settings.adcode)
+    border = outline or outline_of(settings.adcode)
     locators: list[Locator] = [
         Corrections(store.corrections()),
         GivenCoordinates(border, ahead=ahead),
@@ -376,224 +320,6 @@ def make_locators(
             )
         )
     return locators
-
-
-def online_geocoder(settings: Settings) -> tuple[Provider, AnswerCache] | None:
-    """Return the online geocoder that an administrator has set, with its cache beside the store; None for none.
-
-    Raises
-    ------
-    SiteMapError
-        If its settings cannot be used, or the cache cannot be opened.
-    """
-    if not os.environ.get("BAITA_GEOCODER"):
-        return None
-    from geo.locate.online import make_provider
-
-    provider = make_provider(os.environ, home=home_names(settings.adcode))
-    return (
-        None
-        if provider is None
-        else (provider, AnswerCache(_beside_store(settings, "geocoder.sqlite")))
-    )
-
-
-def _beside_store(settings: Settings, name: str) -> Path:
-    is_path = ":" not in settings.store[2:]
-    return (Path(settings.store).parent if is_path else ROOT / ".baita") / name
-
-
-def geocode_waiting(
-    store: GeoPackageStore,
-    settings: Settings,
-    *,
-    who: str,
-    progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> GeocodeReport:
-    """Ask the online geocoder for every site that waits for a place, then place those it is sure of, as one import.
-
-    Names and addresses of the waiting sites leave this machine. Answers are kept, so that it goes on where it was
-    ended. What is not accepted by itself is a candidate for a person.
-
-    Raises
-    ------
-    SiteMapError
-        If no geocoder is set, its key is refused, or the store cannot be written.
-    """
-    from geo.locate.online import OnlineLocator, QuotaError, geocode_batch
-
-    online = online_geocoder(settings)
-    if online is None:
-        raise SiteMapError("no online geocoder is set: set BAITA_GEOCODER and its key")
-    provider, cache = online
-    sites, tell = store.read_sites(), progress or (lambda share: None)
-    records = [_as_record(row) for _, row in sites[~is_located(sites)].iterrows()]
-    stopped = ""
-    batch: BatchReport | None
-    try:
-        batch = geocode_batch(
-            records,
-            provider,
-            cache,
-            progress=lambda done, total: tell(done / max(total, 1)),
-            cancelled=cancelled or (lambda: False),
-        )
-    except QuotaError as error:
-        batch, stopped = error.partial, str(error)
-    kinds = district_categories(settings)
-    roads = tuple(kind.code for kind in kinds if kind.shape == "line")
-    locator = OnlineLocator(
-        provider, cache, _outline(settings.adcode), road_kinds=roads, live=False
-    )
-    matched = [(one, match) for one in records if (match := locator.locate(one)) is not None]
-    placed = make_sites(
-        site_row(one, match) for one, match in matched if match.geometry is not None
-    )
-    saved, import_id = store.import_sites(placed, name=ONLINE, who=who, categories=kinds)
-    asked, left = (batch.asked, batch.left) if batch is not None else (0, len(records))
-    return GeocodeReport(len(records), asked, left, saved.changed, import_id, stopped)
-
-
-def _as_record(row: pd.Series) -> SiteRecord:
-    """Return what is known of a waiting site as a record, to be located again."""
-    return SiteRecord(
-        kind=str(row["kind"]),
-        name=str(row["name"]),
-        status=str(row["status"]),
-        source=Source(str(row["source_file"]), str(row["source_where"]), str(row["source_quote"])),
-        site_id=str(row["site_id"]),
-        as_of=None if pd.isna(row["as_of"]) else row["as_of"].date(),
-        place=str(row["place"]),
-        street=str(row["street"]),
-        note=str(row["note"]),
-        fictitious=bool(row["fictitious"]),
-    )
-
-
-def district_categories(settings: Settings) -> Categories:
-    """Return the kinds and statuses of the settings' data folder."""
-    return load_categories(settings.data / "categories.toml")
-
-
-def district_gazetteer(settings: Settings, *, categories: Categories | None = None) -> Gazetteer:
-    """Return the gazetteer of the settings' data folder, for the settings' district; made once for each state of it."""
-    kinds = categories or district_categories(settings)
-    road_kinds = tuple(kind.code for kind in kinds if kind.shape == "line")
-    own, built = settings.data / "gazetteer.csv", built_folder(settings) / BUILT_FILE
-    return _gazetteer(own, built, (_stamp(own), _stamp(built)), settings.adcode, road_kinds)
-
-
-def built_folder(settings: Settings) -> Path:
-    """Return where the gazetteer and the basemap that were built from the office's data or OSM are kept."""
-    return _beside_store(settings, "built")
-
-
-def build_places(
-    path: Path,
-    settings: Settings,
-    *,
-    bbox: Bbox | None = None,
-    datum: str = "",
-    progress: Callable[[str, float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> dict[str, object]:
-    """Make roads, places and, from an OSM extract, a basemap of a file, and keep them; return the counts.
-
-    Parameters
-    ----------
-    path
-        An .osm.pbf or .osm extract, or a layer of roads or places (.gpkg, .shp, .geojson, .csv).
-    settings
-        Whose district; the results are kept beside its store.
-    bbox
-        West, south, east, north in degrees, EPSG:4326; by default the district and 5 km around.
-    datum
-        What a layer is in, if it does not say so.
-    progress, cancelled
-        Told the stage and the share done; asked again and again whether to stop.
-
-    Raises
-    ------
-    SourceError, DatumError
-        If the file cannot be read without guessing; what was built before stays.
-    """
-    from geo.draw.vector_basemap import write_basemap
-    from geo.locate.build import build_gazetteer
-
-    if bbox is None:
-        west, south, east, north = shapely.bounds(_outline(settings.adcode))
-        bbox = (west - AROUND, south - AROUND, east + AROUND, north + AROUND)
-    tell, ended = progress or (lambda stage, share: None), cancelled or (lambda: False)
-    folder, home = built_folder(settings), home_names(settings.adcode)
-    built = build_gazetteer(path, bbox=bbox, datum=datum, home=home, progress=tell, cancelled=ended)
-    write_gazetteer(built, folder)
-    said: dict[str, object] = {
-        "file": built.source,
-        "attribution": built.attribution,
-        "datum": str(built.datum),
-        "counts": dict(built.counts),
-        "problems": [problem.as_dict() for problem in built.problems],
-        "basemap": False,
-    }
-    if is_osm(path):
-        write_basemap(path, folder, bbox, progress=tell, cancelled=ended)
-        said["basemap"] = True
-    return said
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    found = path.stat() if path.is_file() else None
-    return (found.st_mtime_ns, found.st_size) if found else (0, 0)
-
-
-@lru_cache(maxsize=4)
-def _gazetteer(
-    own: Path, built: Path, stamps: object, adcode: str, road_kinds: tuple[str, ...]
-) -> Gazetteer:
-    home = home_names(adcode)
-    return Gazetteer(read_places(own, built, home=home), home=home, road_kinds=road_kinds)
-
-
-def find_candidates(
-    name: str, *, city: str = "", kind: str = "", settings: Settings | None = None
-) -> list[Candidate]:
-    """Return the places a name may mean, best first; none if the city is another one.
-
-    Parameters
-    ----------
-    name
-        A name or an address.
-    city
-        Where to look; empty means the district.
-    kind
-        Word for the kind of site (parking, 停车 ...): roads are then suggested for a road only. Empty means any.
-    settings
-        From the environment by default.
-
-    Raises
-    ------
-    CategoryError
-        If the kind is not known.
-    """
-    settings = settings or load_settings()
-    categories = district_categories(settings)
-    gazetteer = district_gazetteer(settings, categories=categories)
-    code = categories.read_kind(kind) if kind else ""
-    return gazetteer.candidates(name, city=city, kind=code)
-
-
-def _home_name(adcode: str) -> str:
-    from geo.draw.basemaps import district
-
-    return district(adcode).name
-
-
-def _outline(adcode: str) -> shapely.Geometry:
-    # The outline's package takes a moment to load, and not every caller needs it.
-    from geo.draw.basemaps import district_outline
-
-    return district_outline(adcode)
 
 
 def _load(
@@ -723,9 +449,6 @@ def _is_older(sites: gpd.GeoDataFrame, stored: gpd.GeoDataFrame) -> pd.Series:
     return sites["as_of"] < known.to_numpy()
 
 
-# --- the first start ------------------------------------------------------------------------------
-
-
 def prepare_store(
     settings: Settings, name: str = BULLETIN, *, progress: Progress | None = None
 ) -> GeoPackageStore:
@@ -801,375 +524,3 @@ def _fill(store: GeoPackageStore, settings: Settings, name: str, tell: Progress)
     if name == BULLETIN:
         tell("读取 claims.csv", 0.9)
         store.save_claims(read_claims(settings.data / "claims.csv"))
-
-
-# --- a person's word ------------------------------------------------------------------------------
-
-
-def place_site(
-    store: GeoPackageStore,
-    site_id: str,
-    x: float,
-    y: float,
-    datum: str,
-    *,
-    who: str,
-    precision: str = "poi",
-    uncertainty_m: float | None = None,
-    version: int | None = None,
-    outline: shapely.Geometry | None = None,
-) -> Correction:
-    """Put a site where a person says it is, and return the correction as kept.
-
-    Parameters
-    ----------
-    store
-        Where the site is kept.
-    site_id
-        The site.
-    x, y
-        Longitude and latitude in degrees, or easting and northing in metres.
-    datum
-        What the numbers are in; any word `geo.locate.datum` knows.
-    who
-        The person.
-    precision
-        How exactly: one of `geo.site.MAPPED`.
-    uncertainty_m
-        In metres; by default what is usual for the precision.
-    version
-        The version of the site the person has seen; None takes any.
-    outline
-        The district, EPSG:4326; that of the settings' adcode by default.
-
-    Raises
-    ------
-    DatumError
-        If the datum is not known, the numbers do not fit it, or the point is more than 3 km outside the district;
-        the text says which other reading would be inside. None of them is ever applied.
-    StoreError
-        If there is no such site; `StoreConflict` if somebody else changed it first.
-    ValueError
-        If the precision is not one that may be drawn.
-    """
-    if precision not in MAPPED:
-        raise ValueError(f"precision {precision} is not one of {', '.join(sorted(MAPPED))}")
-    district = Boundary(outline or _outline(load_settings().adcode))
-    point = _point_inside(x, y, parse_datum(datum), district)
-    usual = _UNCERTAINTY_M[precision]
-    return _keep(
-        store,
-        site_id,
-        point,
-        precision,
-        usual if uncertainty_m is None else uncertainty_m,
-        who=who,
-        raw=(x, y, parse_datum(datum)),
-        version=version,
-    )
-
-
-def undo_place(store: GeoPackageStore, who: str) -> Correction | None:
-    """Take the newest correction back and return it, or None if there is none."""
-    last = store.last_correction()
-    if last is not None:
-        store.undo_correction(last.correction_id, who=who)
-    return last
-
-
-def _point_inside(x: float, y: float, datum: str, district: Boundary) -> shapely.Point:
-    """Return the point in EPSG:4326, or raise `DatumError` with the readings that would be nearer."""
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise DatumError(f"{x}, {y} is not a coordinate: two plain numbers are needed")
-    try:
-        point = shapely.Point(to_wgs84(x, y, datum))
-    except DatumError as error:
-        raise DatumError(f"{error}{_better_readings(x, y, datum, district)}") from error
-    outside_m = district.metres_outside(point)
-    if outside_m <= TOLERANCE_M:
-        return point
-    raise DatumError(
-        f"{x}, {y} in {datum} is {outside_m / 1000:.1f} km outside the district"
-        f"{_better_readings(x, y, datum, district) or '; check the numbers and their datum'}"
-    )
-
-
-_DATUMS = (Datum.WGS84, Datum.GCJ02, Datum.BD09, "epsg:4550", "epsg:4529")
-
-
-def _better_readings(x: float, y: float, datum: str, district: Boundary) -> str:
-    """Say which other datums, or else which with the axes swapped, would put the numbers in the district."""
-    others = [other for other in _DATUMS if other != datum]
-    fitting = [f"{other}" for other in others if _fits(x, y, other, district)]
-    if not fitting:
-        swapped = [other for other in (datum, *others) if _fits(y, x, other, district)]
-        fitting = [f"{other} with the axes swapped ({y}, {x})" for other in swapped[:1]]
-    return f"; inside it would be read as {' or '.join(fitting)}" if fitting else ""
-
-
-def _fits(x: float, y: float, datum: str, district: Boundary) -> bool:
-    try:
-        return district.metres_outside(shapely.Point(to_wgs84(x, y, datum))) <= TOLERANCE_M
-    except DatumError:
-        return False
-
-
-def place_pasted(
-    store: GeoPackageStore,
-    site_id: str,
-    text: str,
-    datum: str,
-    *,
-    who: str,
-    outline: shapely.Geometry | None = None,
-) -> Correction:
-    """Put a site at a coordinate or a map app's link that a person pasted; see `place_site`.
-
-    Parameters
-    ----------
-    text
-        As for `geo.locate.datum.parse_coordinate` or `geo.locate.links.parse_link`.
-    datum
-        What the numbers are in; "" for a link, which says so itself.
-
-    Raises
-    ------
-    DatumError
-        If the text is neither, or a link says another datum than the person, in addition to what `place_site`
-        raises.
-    """
-    shared = parse_link(text)
-    if shared is not None:
-        if datum and parse_datum(datum) != parse_datum(shared.datum):
-            raise DatumError(
-                f"the link is in {shared.datum}, not in {datum}: leave the datum to it"
-            )
-        return place_site(
-            store, site_id, shared.x, shared.y, shared.datum, who=who, outline=outline
-        )
-    x, y = parse_coordinate(text)
-    return place_site(store, site_id, x, y, datum, who=who, outline=outline)
-
-
-def place_line(
-    store: GeoPackageStore,
-    site_id: str,
-    vertices: Sequence[tuple[float, float]],
-    *,
-    who: str,
-    uncertainty_m: float,
-    outline: shapely.Geometry | None = None,
-) -> Correction:
-    """Put a road where a person drew it, and return the correction as kept.
-
-    Parameters
-    ----------
-    store, site_id, who, outline
-        As for `place_site`.
-    vertices
-        Two or more (longitude, latitude) pairs in degrees, EPSG:4326, in order along the road.
-    uncertainty_m
-        How far off the drawn line may be, in metres.
-
-    Raises
-    ------
-    DatumError
-        If there are fewer than two different positions, or one is more than 3 km outside the district.
-    StoreError
-        If there is no such site.
-    """
-    if len(set(vertices)) < 2:
-        raise DatumError("a road needs two different positions or more")
-    district = Boundary(outline or _outline(load_settings().adcode))
-    for lon, lat in vertices:
-        _point_inside(lon, lat, Datum.WGS84, district)
-    line = shapely.LineString(vertices)
-    return _keep(store, site_id, line, "road", uncertainty_m, who=who)
-
-
-def site_candidates(site: pd.Series, settings: Settings) -> list[Candidate]:
-    """Return the places a site may be, by its name and then by what its source says of its place, best first.
-
-    Parameters
-    ----------
-    site
-        A row of the site table.
-    settings
-        Whose gazetteer is asked.
-
-    Returns
-    -------
-    candidates
-        Those with a geometry (EPSG:4326) that may be drawn, each place once.
-    """
-    gazetteer = district_gazetteer(settings)
-    found = gazetteer.candidates(str(site["name"]), kind=str(site["kind"]))
-    if site["place"]:
-        found = [*found, *gazetteer.candidates(str(site["place"]), kind=str(site["kind"]))]
-    found = [*found, *_online_candidates(site, settings)]
-    unique: dict[bytes, Candidate] = {}
-    for candidate in found:
-        if candidate.geometry is not None and candidate.precision in MAPPED:
-            unique.setdefault(shapely.to_wkb(candidate.geometry), candidate)
-    return sorted(unique.values(), key=lambda one: -one.score)
-
-
-def _online_candidates(site: pd.Series, settings: Settings) -> Sequence[Candidate]:
-    """Return what the online geocoder says of one site; nothing if there is none, or it does not answer."""
-    online = online_geocoder(settings)
-    if online is None:
-        return []
-    from geo.locate.online import OnlineLocator, text_to_ask
-
-    provider, cache = online
-    text = text_to_ask(_as_record(site), provider.home)
-    if not text:
-        return []
-    with suppress(SiteMapError):
-        return OnlineLocator(provider, cache, _outline(settings.adcode)).candidates(text)
-    return []
-
-
-def place_candidate(
-    store: GeoPackageStore, site_id: str, candidate: Candidate, *, who: str
-) -> Correction:
-    """Put a site where a candidate is, on a person's word, and return the correction as kept.
-
-    The precision is the candidate's: choosing it does not make it better known.
-
-    Raises
-    ------
-    StoreError
-        If there is no such site.
-    ValueError
-        If the candidate has no geometry that may be drawn.
-    """
-    if candidate.geometry is None or candidate.precision not in MAPPED:
-        raise ValueError(f"{candidate.name} has no place that may be drawn")
-    usual = _UNCERTAINTY_M[str(candidate.precision)]
-    metres = usual if candidate.uncertainty_m is None else candidate.uncertainty_m
-    return _keep(store, site_id, candidate.geometry, str(candidate.precision), metres, who=who)
-
-
-def same_address(sites: gpd.GeoDataFrame, site_id: str) -> list[str]:
-    """Return the ids of the sites that wait for a place and state the same one as a site, word for word."""
-    place = sites.loc[sites["site_id"] == site_id, "place"]
-    words = fold(str(place.iloc[0])) if len(place) else ""
-    if not words:
-        return []
-    waiting = sites[~is_located(sites) & (sites["site_id"] != site_id)]
-    return [str(row.site_id) for row in waiting.itertuples() if fold(str(row.place)) == words]
-
-
-def place_like(store: GeoPackageStore, site_id: str, others: Iterable[str], *, who: str) -> int:
-    """Put sites where another one is, as far as known of that one; return how many.
-
-    Raises
-    ------
-    StoreError
-        If one of them is not in the store, or the first has no place.
-    """
-    site = store.site(site_id)
-    if site.geometry is None:
-        raise StoreError(f"{site['name']} has no place yet")
-    raw = None
-    if not pd.isna(site["raw_x"]):
-        raw = (float(site["raw_x"]), float(site["raw_y"]), str(site["raw_datum"]))
-    done = 0
-    for other in others:
-        _keep(
-            store,
-            other,
-            site.geometry,
-            str(site["precision"]),
-            float(site["uncertainty_m"]),
-            who=who,
-            raw=raw,
-        )
-        done += 1
-    return done
-
-
-def guard_records(
-    records: Sequence[SiteRecord], settings: Settings, *, outline: shapely.Geometry | None = None
-) -> Verdict | None:
-    """Return in which datum the records' own numbers are most likely written, whatever they say; see `guard_batch`.
-
-    Parameters
-    ----------
-    records
-        Of one source; those with two numbers count.
-    settings
-        Whose district, roads and places they are weighed against.
-    outline
-        The district, EPSG:4326; that of the settings' adcode by default.
-
-    Returns
-    -------
-    verdict
-        None if no record has coordinates.
-    """
-    placed = [one for one in records if one.x is not None and one.y is not None]
-    if not placed:
-        return None
-    gazetteer = district_gazetteer(settings)
-    # A sketch is drawn straight between known points: no site lies along it.
-    roads = [
-        p.geometry for p in gazetteer.places if p.kind == "road" and p.geometry and not p.sketch
-    ]
-    return guard_batch(
-        np.array([(one.x, one.y) for one in placed], dtype="float64"),
-        outline or _outline(settings.adcode),
-        roads=roads,
-        known=[_known_point(one, gazetteer) for one in placed],
-    )
-
-
-def _known_point(record: SiteRecord, gazetteer: Gazetteer) -> shapely.Point | None:
-    """Return where a place of the same name is known to be, as exactly as a building; None if nobody knows."""
-    for candidate in gazetteer.candidates(record.name, kind=record.kind)[:1]:
-        exact = candidate.precision in EXACT and candidate.score >= SAME_NAME
-        if exact and isinstance(candidate.geometry, shapely.Point):
-            return candidate.geometry
-    return None
-
-
-def landmarks(settings: Settings) -> list[tuple[str, float, float]]:
-    """Return name, longitude, latitude (EPSG:4326) of the places a map of the district is read by."""
-    places = read_gazetteer(settings.data / "gazetteer.csv")
-    return [
-        (place.name, place.geometry.x, place.geometry.y)
-        for place in places
-        if place.landmark and isinstance(place.geometry, shapely.Point)
-    ]
-
-
-def _keep(
-    store: GeoPackageStore,
-    site_id: str,
-    geometry: shapely.Geometry,
-    precision: str,
-    uncertainty_m: float,
-    *,
-    who: str,
-    raw: tuple[float, float, str] | None = None,
-    version: int | None = None,
-) -> Correction:
-    """Store a person's word on where a site is."""
-    site = store.site(site_id)
-    x, y, datum = raw or (None, None, "")
-    correction = Correction(
-        site_id=site_id,
-        kind=str(site["kind"]),
-        name=str(site["name"]),
-        geometry=geometry,
-        precision=str(precision),
-        uncertainty_m=uncertainty_m,
-        who=who,
-        at=datetime.now(UTC),
-        x=x,
-        y=y,
-        datum=datum,
-    )
-    number = store.add_correction(correction, version=version)
-    return replace(correction, correction_id=number)

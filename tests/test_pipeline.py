@@ -13,28 +13,26 @@ from hypothesis import strategies as st
 from osm_samples import small_town
 
 from geo.category import load_categories
+from geo.district import build_places, built_folder, find_candidates, landmarks, online_geocoder
 from geo.draw.basemaps import district_outline
 from geo.errors import DatumError, SiteMapError, SourceError, StoreConflict, StoreError
 from geo.locate.datum import from_wgs84
 from geo.pipeline import (
     DEMO_NOTICE,
     LoadReport,
-    build_places,
-    built_folder,
-    find_candidates,
-    geocode_waiting,
     import_records,
-    landmarks,
     load_file,
     load_files,
     merge_known,
-    online_geocoder,
+    prepare_store,
+)
+from geo.placing import (
+    geocode_waiting,
     place_candidate,
     place_like,
     place_line,
     place_pasted,
     place_site,
-    prepare_store,
     same_address,
     site_candidates,
     undo_place,

@@ -20,7 +20,7 @@ import streamlit as st
 from geo.category import Categories
 from geo.errors import FilterError, SiteMapError, StoreConflict
 from geo.locate import Candidate
-from geo.pipeline import (
+from geo.placing import (
     place_candidate,
     place_like,
     place_line,

@@ -9,6 +9,7 @@ import geopandas as gpd
 import shapely
 
 from geo.category import Categories
+from geo.district import landmarks
 from geo.draw.basemaps import basemap, district, neighbours, public_basemap, read_areas
 from geo.draw.handout import draw_handout
 from geo.export import FORMATS as DRAWN
@@ -23,7 +24,6 @@ from geo.export import (
     render_selection,
 )
 from geo.export.picture import check_public
-from geo.pipeline import landmarks
 from geo.scheme import Bounds
 from geo.settings import Settings
 from geo.site import is_located

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from geo.category import LANGUAGES
+from geo.district import built_folder, landmarks
 from geo.draw.basemaps import basemap, district_outline
 from geo.draw.page import content_policy, draw_map
 from geo.draw.site_layer import attribute_rows, compress, site_details
@@ -30,7 +31,7 @@ from geo.draw.vector_basemap import read_basemap
 from geo.errors import SiteMapError
 from geo.locate import Candidate
 from geo.locate.datum import offset_grid
-from geo.pipeline import built_folder, landmarks, site_candidates
+from geo.placing import site_candidates
 from geo.settings import Settings
 from geo.ui.actions import candidate_id
 from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer

@@ -4,7 +4,7 @@ import pytest
 import shapely
 from conftest import Server, Tab
 
-from geo.pipeline import undo_place
+from geo.placing import undo_place
 from geo.site import LOCATION
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,7 @@ import re
 import pytest
 from conftest import Server, Tab
 
-from geo.pipeline import place_site, undo_place
+from geo.placing import place_site, undo_place
 
 pytestmark = pytest.mark.browser
 

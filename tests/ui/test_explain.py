@@ -24,7 +24,8 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 # ---- every message of the stages, from their source --------------------------------------------------------------
 
 STAGES = (
-    "geo/errors.py geo/pipeline.py geo/drafts.py geo/scheme.py geo/category.py geo/view.py geo/site.py "
+    "geo/errors.py geo/district.py geo/pipeline.py geo/placing.py geo/drafts.py geo/scheme.py geo/category.py "
+    "geo/view.py geo/site.py "
     "geo/compare.py geo/settings.py geo/draw/basemaps.py geo/draw/handout.py geo/ui/actions.py geo/ui/jobs.py "
     "geo/ui/exports.py"
 ).split()
@@ -206,7 +207,7 @@ SAMPLES = {
     "f' (line {row.line})' if row.line != row.number else ''": (" (line 9)", "（文件第 9 行）"),
     "geo/errors.py what": ("not a layout", "对应关系有误"),
     "geo/errors.py '; '.join(self.faults)": ("a column is negative; status is not a field", "列号"),
-    "geo/pipeline.py error": ("longitude 200.0 is outside -180 to 180 degrees", "经度 200.0 超出"),
+    "geo/placing.py error": ("longitude 200.0 is outside -180 to 180 degrees", "经度 200.0 超出"),
     "geo/category.py where": ("kind enterprise", "类型 enterprise"),
     "geo/category.py '; '.join(faults)": ("it has no [[kind]]; kind 2: glyph is not text", "glyph"),
     "geo/site.py what": ("without a name", "没有名称"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geo.pipeline import place_site, undo_place
+from geo.placing import place_site, undo_place
 from geo.store import GeoPackageStore, open_store
 from geo.ui.library import DATASETS, KEPT_VERSIONS, Library
 from geo.view import SiteFilter

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from geo.category import load_categories
 from geo.draw.site_layer import CHUNK_ROWS, SORTABLE, attribute_rows, pack_sites
 from geo.errors import StoreError
-from geo.pipeline import place_site, undo_place
+from geo.placing import place_site, undo_place
 from geo.site import PRECISIONS, Match, SiteRecord, Source, make_sites, site_row
 from geo.ui.library import DATASETS
 from geo.ui.routes import asset_url, routes
