@@ -4,6 +4,7 @@ import re
 
 import pytest
 from conftest import CATEGORIES, Tab, python_counts
+from playwright.sync_api import TimeoutError
 
 from geo.view import NO_STREET, SiteFilter
 
@@ -220,16 +221,35 @@ def test_letters_typed_into_the_search_are_no_commands(demo):
 
 
 def _pick(tab: Tab, key: str, word: str) -> None:
-    """Choose a word in one of Streamlit's multiselects."""
+    """Choose a word in one of Streamlit's lists: by key, and again if the list has closed without taking it."""
     box = tab.page.locator(f".st-key-{key} input")
-    box.click()
-    box.press_sequentially(word, delay=5)
-    tab.until("document.querySelectorAll('[role=option]').length === 1", of="top")
-    # Not by a click: one that falls into the opening of Streamlit's expander closes the list and chooses nothing.
-    tab.page.keyboard.press("Enter")
     tag = tab.page.locator(f'.st-key-{key} [data-testid="stMultiSelectTagsContainer"]')
+    _at_rest(tab, f".st-key-{key}")
+    for _ in range(3):
+        box.click()
+        box.fill("")
+        box.press_sequentially(word, delay=5)
+        tab.until("document.querySelectorAll('[role=option]').length === 1", of="top")
+        box.press("Enter")
+        try:
+            tag.get_by_text(word, exact=True).wait_for(timeout=4000)
+            break
+        except TimeoutError:
+            continue
     tag.get_by_text(word, exact=True).wait_for()
     tab.page.keyboard.press("Escape")
+
+
+def _at_rest(tab: Tab, selector: str) -> None:
+    """Wait until a part of Streamlit's page has stopped moving: its expander slides open."""
+    before = None
+    for _ in range(100):
+        now = tab.page.locator(selector).bounding_box()
+        if now is not None and now == before:
+            return
+        before = now
+        tab.page.wait_for_timeout(80)
+    raise AssertionError(f"{selector} does not come to rest")
 
 
 def _type_date(tab: Tab, digits: str) -> None:
