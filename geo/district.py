@@ -77,6 +77,7 @@ def online_geocoder(settings: Settings) -> tuple[Provider, AnswerCache] | None:
 
 def beside_store(settings: Settings, name: str) -> Path:
     """Return a file or folder beside the store, or in the project if the store is no file."""
+    # gpkg:... and postgresql:... are no paths, C:\data\baita.gpkg is one.
     is_path = ":" not in settings.store[2:]
     return (Path(settings.store).parent if is_path else ROOT / ".baita") / name
 

@@ -38,8 +38,9 @@ from geo.read import (
 )
 from geo.read.bulletin import Bulletin, Mention
 from geo.read.checks import Check, check_figures
-from geo.read.document import DOCUMENTS, PLAIN, read_document
-from geo.read.sandbox import read_document_in_child
+from geo.read.document import DOCUMENTS
+from geo.read.grid import Progress, no_progress
+from geo.read.sandbox import read_text
 from geo.settings import Settings
 from geo.site import Claim, RowProblem, SiteRecord, Source
 from geo.store import GeoPackageStore
@@ -54,8 +55,6 @@ SHOWN = 200
 """Rows of a list that a page gets; the number of all is always said."""
 _NOTE, _LAYOUT = "draft:", "layout:"
 _EDITABLE = ("kind", "name", "status", "as_of", "place", "street", "note")
-
-Progress = Callable[[str, float], None]
 Span = tuple[int, int]
 
 
@@ -161,8 +160,8 @@ class Desk:
         data: bytes,
         *,
         as_of: date | None = None,
-        progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Draft:
         """Read a file that somebody brought, and keep what came of it as a draft.
 
@@ -197,7 +196,9 @@ class Desk:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             if draft.form == "bulletin":
-                draft = self._read_bulletin(draft, self._text(path, progress, cancelled))
+                draft = self._read_bulletin(
+                    draft, read_text(path, progress=progress, cancelled=cancelled)
+                )
             else:
                 contents = self._contents(draft, progress, cancelled)
                 draft = replace(draft, layout=self._first_layout(contents).to_json())
@@ -209,15 +210,6 @@ class Desk:
                 raise SourceError(f"{draft.name} cannot be kept: {reason}") from error
             raise
         return draft
-
-    def _text(
-        self, path: Path, progress: Progress | None, cancelled: Callable[[], bool] | None
-    ) -> str:
-        if path.suffix.lower() in PLAIN:
-            return read_document(path)
-        return read_document_in_child(
-            path, progress=progress or _unheard, cancelled=cancelled or _not_cancelled
-        )
 
     def _read_bulletin(self, draft: Draft, raw: str) -> Draft:
         given = date.fromisoformat(draft.as_of) if draft.as_of else None
@@ -279,8 +271,8 @@ class Desk:
     def _contents(
         self,
         draft: Draft,
-        progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Contents:
         """Return a table's contents, parsed once for as long as it is being looked at."""
         repair = bool((draft.layout or {}).get("repair"))
@@ -290,8 +282,8 @@ class Desk:
                 self._file(draft),
                 categories=self._categories,
                 repair=repair,
-                progress=progress or _unheard,
-                cancelled=cancelled or _not_cancelled,
+                progress=progress,
+                cancelled=cancelled,
             )
             found = replace(found, file=draft.name)
             self._open[draft.draft_id] = found
@@ -533,14 +525,6 @@ def _choices(draft: Draft) -> dict[str, str]:
     chosen = dict(draft.choices)
     chosen |= {choice_key(one.kind, one.name): one.same_as for one in draft.items if one.same_as}
     return {key: site_id for key, site_id in chosen.items() if site_id != "new"}
-
-
-def _unheard(stage: str, share: float) -> None:
-    """Progress that nobody listens to."""
-
-
-def _not_cancelled() -> bool:
-    return False
 
 
 def _plain_name(name: str) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
@@ -22,6 +21,15 @@ import shapely
 from geo import __version__
 from geo.category import Categories
 from geo.compare import Comparison, compare_sites, normalise_name
+from geo.district import (
+    beside_store,
+    district_categories,
+    district_gazetteer,
+    home_name,
+    known_names,
+    online_geocoder,
+    outline_of,
+)
 from geo.locate import (
     Corrections,
     GivenCoordinates,
@@ -32,10 +40,10 @@ from geo.locate.names import home_names
 from geo.locate.roads import RoadLocator
 from geo.read import ReadReport, read_claims, read_source
 from geo.read.bulletin import Bulletin, PlaceName, read_bulletin
-from geo.read.document import DOCUMENTS, PLAIN, read_document
+from geo.read.document import DOCUMENTS
 from geo.read.figures import StatedFigure, read_figures
-from geo.read.sandbox import read_document_in_child
-from geo.settings import DEMO_FILE, ROOT, Settings, load_settings
+from geo.read.sandbox import read_text
+from geo.settings import DEMO_FILE, Settings, load_settings
 from geo.site import (
     LOCATION,
     RowProblem,
@@ -43,17 +51,6 @@ from geo.site import (
     is_located,
 )
 from geo.store import GeoPackageStore, open_store
-
-if TYPE_CHECKING:
-    pass
-from geo.district import (
-    district_categories,
-    district_gazetteer,
-    home_name,
-    known_names,
-    online_geocoder,
-    outline_of,
-)
 
 DEMO_NOTICE = "演示数据（虚构）"
 """What every page and picture made from invented sites says."""
@@ -154,7 +151,7 @@ def load_files(
     settings = settings or load_settings()
     categories = categories or district_categories(settings)
     files = [Path(path) for path in paths]
-    names = known_names(store.read_sites(), settings)
+    names = [] if own else known_names(store.read_sites(), settings)
     reads = [
         read_source(file, categories=categories, sandboxed=False)
         if own
@@ -215,7 +212,7 @@ def read_file(
     if path.suffix.lower() not in DOCUMENTS:
         return read_source(path, categories=categories)
     bulletin, figures = read_prose(
-        read_document(path) if path.suffix.lower() in PLAIN else read_document_in_child(path),
+        read_text(path),
         path.name,
         settings=settings,
         categories=categories,
@@ -476,7 +473,7 @@ def prepare_store(
         raise ValueError(f"{name} is not one of {BULLETIN}, {DEMO}")
     tell = progress or (lambda what, part: None)
     tell("打开数据库", 0.0)
-    store = open_store(settings.store if name == BULLETIN else _demo_path(settings))
+    store = open_store(settings.store if name == BULLETIN else beside_store(settings, DEMO_FILE))
     try:
         key, digest = f"filled_{name}", _digest(settings, name)
         filled = store.meta(key)
@@ -489,13 +486,6 @@ def prepare_store(
         raise
     tell("完成", 1.0)
     return store
-
-
-def _demo_path(settings: Settings) -> Path:
-    # gpkg:... and postgresql:... are no paths, C:\data\baita.gpkg is one.
-    is_path = ":" not in settings.store[2:]
-    folder = Path(settings.store).parent if is_path else ROOT / ".baita"
-    return folder / DEMO_FILE
 
 
 def _site_files(settings: Settings, name: str) -> list[Path]:

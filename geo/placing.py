@@ -14,6 +14,7 @@ import pandas as pd
 import shapely
 
 from geo.category import fold
+from geo.district import district_categories, district_gazetteer, online_geocoder, outline_of
 from geo.errors import DatumError, SiteMapError, StoreError
 from geo.locate import (
     Boundary,
@@ -36,7 +37,6 @@ from geo.store import GeoPackageStore
 
 if TYPE_CHECKING:
     from geo.locate.online import BatchReport
-from geo.district import district_categories, district_gazetteer, online_geocoder, outline_of
 
 _UNCERTAINTY_M = {
     "rooftop": 15.0,

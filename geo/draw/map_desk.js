@@ -177,6 +177,12 @@
 
     style(kind, status) { return this.page.styles.find(one => one.key === `${kind}.${status}`); }
 
+    /** What a change changes, in words. */
+    changed(kind, { field, old, new: now }) {
+      const label = value => (field === 'status' && this.style(kind, value) ? this.style(kind, value).label : value || '—');
+      return `${this.page.text[field] || this.text.fields[field] || field}: ${label(old)} → ${label(now)}`;
+    }
+
     /** What a comparison counts, in words. */
     compared(counts) { return ['new', 'changed', 'same', 'conflicting', 'doubtful', 'gone'].filter(name => counts[name]).map(name => fill(this.text.compared[name], { n: counts[name] })).join(' · '); }
   }
@@ -287,16 +293,11 @@
         el('button', { class: 'small', title: text.edit + ' (E)', onclick: event => { event.stopPropagation(); this.startEdit(one.number); } }, '✎')),
       el('p', {}, style ? `${style.kindLabel} · ${style.label}` : `${one.kind}.${one.status}`, one.status_words ? ` ← “${one.status_words}”` : ` · ${text.not_stated}`, one.as_of ? ` · ${one.as_of}` : one.date_words ? ` · ${one.date_words}` : ''),
       el('div', { class: 'badges' }, one.conflict && !(said && said.list === 'conflicting') ? badge('warn', text.conflict) : '', one.needs_look && !one.conflict ? badge('warn', text.look) : '',
-        said ? badge(said.list, fill(text.compared_one[said.list], { name: said.name })) : '', ...(said ? said.changes.map(change => badge('change', this.changeWords(one, change))) : [])));
+        said ? badge(said.list, fill(text.compared_one[said.list], { name: said.name })) : '', ...(said ? said.changes.map(change => badge('change', this.desk.changed(one.kind, change))) : [])));
       if (one.conflict) card.append(el('button', { class: 'small', onclick: () => this.only(one) }, text.only_this));
       if (said && said.candidates.length) card.append(this.sameAs(one, said));
       if (this.editing === one.number) card.append(this.form(one));
       return card;
-    }
-
-    changeWords(one, { field, old, new: now }) {
-      const label = value => (field === 'status' && this.desk.style(one.kind, value) ? this.desk.style(one.kind, value).label : value || '—');
-      return `${this.desk.page.text[field] || this.text.fields[field] || field}: ${label(old)} → ${label(now)}`;
     }
 
     sameAs(one, said) {
@@ -428,7 +429,7 @@
       const plain = one => el('li', {}, el('b', {}, one.where + ' '), one.message);
       list(text.problem_rows, read.problems, plain);
       list(text.doubtful, this.view.doubtful, one => el('li', {}, one.name, ' ', this.choice(one)));
-      list(text.changed, this.view.changed, one => el('li', {}, el('b', {}, one.name + ' '), one.changes.map(change => BulletinReview.prototype.changeWords.call(this, { kind: one.key.split('.')[0] }, change)).join('；')));
+      list(text.changed, this.view.changed, one => el('li', {}, el('b', {}, one.name + ' '), one.changes.map(change => this.desk.changed(one.key.split('.')[0], change)).join('；')));
       list(text.skipped, read.skipped, plain);
       list(text.gone_list, this.view.gone, name => el('li', {}, name));
       return box;

@@ -155,13 +155,6 @@ def _streets(picture: Picture, overview: Sheet) -> list[Group]:
     return [group for _, group in sorted(groups, key=lambda pair: (pair[0], pair[1][0]))]
 
 
-def thumbnail(picture: Picture, width_px: int) -> bytes:
-    """Return the first page as PNG so many pixels wide: the same picture, text and symbols in the same proportion.
-
-    Raises
-    ------
-    ExportError
-        As `draw_pages`.
-    """
-    first = draw_pages(picture)[0]
-    return write_png(first, dpi=width_px / picture.preset.width * POINTS_PER_INCH)
+def thumbnail(sheet: Sheet, width_px: int) -> bytes:
+    """Return a page as PNG so many pixels wide: the same picture, text and symbols in the same proportion."""
+    return write_png(sheet, dpi=width_px / sheet.preset.width * POINTS_PER_INCH)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import GeoToolCN
-from opencc import OpenCC
 
 from geo.category import fold
+from geo.script import is_traditional, simple_char
 
 HOME = ("辽宁省", "辽阳市", "白塔区")
 """The district this app serves and what it lies in, largest first."""
@@ -63,33 +63,9 @@ def simplify(text: str) -> str:
 
     A character that both scripts use (乾, 著) changes only beside one that is traditional for certain.
     """
-    if text.isascii() or not any(map(_is_traditional, text)):
+    if text.isascii() or not any(map(is_traditional, text)):
         return text
-    return "".join(map(_simple_char, text))
-
-
-@cache
-def _is_traditional(char: str) -> bool:
-    if char < "\u3400" or _simple_char(char) == char:
-        return False
-    try:
-        char.encode("gb2312")
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-@cache
-def _simple_char(char: str) -> str:
-    if char < "\u3400" or "\ud800" <= char <= "\udfff":
-        return char
-    simple = _converter().convert(char)
-    return simple if len(simple) == 1 else char
-
-
-@cache
-def _converter() -> OpenCC:
-    return OpenCC("t2s")
+    return "".join(map(simple_char, text))
 
 
 def sound(text: str) -> str:

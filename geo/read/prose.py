@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from opencc import OpenCC
+from geo.script import is_traditional, simple_char
 
 Span = tuple[int, int]
 """Half-open: start, end."""
@@ -149,39 +149,14 @@ def _fold_char(char: str) -> str:
 def _simplify(chars: _Chars) -> _Chars:
     """Write traditional characters as simplified, those used in both scripts only in a traditional text."""
     text = chars[0]
-    old = sum(_is_traditional(char) for char in text)
+    old = sum(is_traditional(char) for char in text)
     if not old:
         return chars
     han = sum("\u4e00" <= char <= "\u9fff" for char in text)
     throughout = old >= han * _MAX_SHARE
     return [
-        _simple_char(char) if throughout or _is_traditional(char) else char for char in text
+        simple_char(char) if throughout or is_traditional(char) else char for char in text
     ], chars[1]
-
-
-@cache
-def _is_traditional(char: str) -> bool:
-    """Tell whether a character is written so in traditional script only (乾 and 著 are in both)."""
-    if char < "\u3400" or _simple_char(char) == char:
-        return False
-    try:
-        char.encode("gb2312")
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-@cache
-def _simple_char(char: str) -> str:
-    if char < "\u3400" or unicodedata.category(char) == "Cs":
-        return char
-    simple = _converter().convert(char)
-    return simple if len(simple) == 1 else char
-
-
-@cache
-def _converter() -> OpenCC:
-    return OpenCC("t2s")
 
 
 # --- punctuation and spaces -----------------------------------------------------------------------

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from geo.errors import SourceError
 from geo.read.content import FORMATS, LAYERED, refuse_ending
+from geo.read.document import PLAIN, read_document
 from geo.read.grid import (
     Contents,
     Grid,
@@ -137,6 +138,30 @@ def read_document_in_child(
     }
     contents = _take_turn(job, "text", _Watch(path.name, limits, progress, cancelled))
     return contents.grids[0].rows[0].cells[0]
+
+
+def read_text(
+    path: str | Path,
+    *,
+    progress: Progress = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> str:
+    """Return a document's text: read here if it needs no parser, else in a child process.
+
+    Parameters
+    ----------
+    path, progress, cancelled
+        As in `read_document_in_child`.
+
+    Raises
+    ------
+    SourceError
+        As `read_document_in_child`.
+    """
+    path = Path(path)
+    if path.suffix.lower() in PLAIN:
+        return read_document(path)
+    return read_document_in_child(path, progress=progress, cancelled=cancelled)
 
 
 def _take_turn(job: Mapping[str, Any], format_: str, watch: _Watch) -> Contents:
@@ -420,8 +445,6 @@ def _work(
 ) -> None:
     path = Path(job["path"])
     if job.get("document"):
-        from geo.read.document import read_document
-
         # A text travels as a table of one cell.
         row = GridRow(1, 1, [read_document(path)])
         send({"grid": 0, "rows": [_row_to_json(row)]})

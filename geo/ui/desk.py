@@ -63,7 +63,7 @@ def view_draft(desk: Desk, draft: Draft, words: Words, language: str) -> dict[st
 
 def _bulletin_view(desk: Desk, draft: Draft, words: Words, language: str) -> dict[str, Any]:
     comparison = desk.comparison(draft, decisions=("open", "accepted"))
-    told = _told_by_key(comparison)
+    told = _told_by_number(comparison)
     return {
         "raw": draft.raw,
         "items": [_item_view(one, told) for one in draft.items],
@@ -75,20 +75,19 @@ def _bulletin_view(desk: Desk, draft: Draft, words: Words, language: str) -> dic
     }
 
 
-def _told_by_key(comparison: Comparison) -> dict[tuple[int, ...], tuple[str, Compared]]:
+def _told_by_number(comparison: Comparison) -> dict[int, tuple[str, Compared]]:
     return {
-        one.records: (name, one)
+        number: (name, one)
         for name in comparison.__slots__
         for one in getattr(comparison, name)
-        if one.records
+        for number in one.records
     }
 
 
-def _item_view(item: Item, told: dict[tuple[int, ...], tuple[str, Compared]]) -> dict[str, Any]:
+def _item_view(item: Item, told: dict[int, tuple[str, Compared]]) -> dict[str, Any]:
     raw = asdict(item)
-    found = next((pair for records, pair in told.items() if item.number in records), None)
-    if found is not None:
-        raw["compared"] = _compared(*found)
+    if item.number in told:
+        raw["compared"] = _compared(*told[item.number])
     return raw
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
-import secrets
 from datetime import date
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -15,17 +12,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from geo.category import LANGUAGES
+from geo.district import beside_store
 from geo.drafts import Desk
 from geo.errors import SiteMapError
-from geo.settings import ROOT, Settings
+from geo.settings import Settings
 from geo.ui.answers import FRESH, Refused, handle, json_answer
 from geo.ui.desk import draft_head, import_head, view_draft, view_report
 from geo.ui.explain import explain
-from geo.ui.jobs import BusyError, Job, Jobs
+from geo.ui.jobs import BusyError, Jobs
 from geo.ui.library import get_library
-from geo.ui.text import load_text
-
-log = logging.getLogger(__name__)
+from geo.ui.text import load_text, log_failure
 
 MAX_UPLOAD = 20_000_000
 REAL = "bulletin"
@@ -54,13 +50,7 @@ def _jobs() -> Jobs:
 @lru_cache(maxsize=4)
 def _desk_of(settings: Settings) -> Desk:
     library = get_library()
-    return Desk(library.store(REAL), settings, library.categories, drafts_folder(settings))
-
-
-def drafts_folder(settings: Settings) -> Path:
-    """Return where the files of drafts are kept: beside the store, or in the project if that is no file."""
-    is_path = ":" not in settings.store[2:]
-    return (Path(settings.store).parent if is_path else ROOT / ".baita") / "drafts"
+    return Desk(library.store(REAL), settings, library.categories, beside_store(settings, "drafts"))
 
 
 def _desk() -> Desk:
@@ -97,8 +87,17 @@ def _begin(request: Request) -> Response:
         raise Refused(422, words["desk"]["empty"])
     as_of = _day(request.query_params.get("as_of", ""))
 
+    def reason(error: Exception) -> str:
+        if isinstance(error, SiteMapError):
+            return explain(str(error), language)
+        return log_failure(error, language)
+
+    try:
+        job = _jobs().prepare(reason)
+    except BusyError as error:
+        raise Refused(429, words["export"]["busy"]) from error
+
     def read(tell: Any) -> tuple[str, bytes]:
-        job = running[0]
         draft = desk.begin(
             name or words["desk"]["pasted"] + ".txt",
             data,
@@ -108,20 +107,8 @@ def _begin(request: Request) -> Response:
         )
         return draft.draft_id, b""
 
-    def reason(error: Exception) -> str:
-        if isinstance(error, SiteMapError):
-            return explain(str(error), language)
-        number = secrets.token_hex(4)
-        log.error("error %s", number, exc_info=error)
-        return str(words["page"]["failed"]).format(id=number)
-
-    running: list[Job] = []
-    try:
-        running.append(_jobs().prepare(reason))
-    except BusyError as error:
-        raise Refused(429, words["export"]["busy"]) from error
-    _jobs().submit(running[0], read)
-    return json_answer(request, {"job": running[0].job_id}, FRESH)
+    _jobs().submit(job, read)
+    return json_answer(request, {"job": job.job_id}, FRESH)
 
 
 def _day(text: str) -> date | None:

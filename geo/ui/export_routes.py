@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import secrets
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from urllib.parse import quote
@@ -20,7 +19,7 @@ from geo.ui.explain import explain
 from geo.ui.exports import DRAWING, Order, make_file, media_type, preview, read_order
 from geo.ui.jobs import BusyError, Job, Jobs
 from geo.ui.library import DATASETS, get_library
-from geo.ui.text import load_text
+from geo.ui.text import load_text, log_failure
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +70,7 @@ def _start(request: Request) -> Response:
         if isinstance(error, SiteMapError):
             reason = explain(str(error), order.look.language)
             return str(words["export"]["not_made"]).format(reason=reason)
-        number = secrets.token_hex(4)
-        log.error("error %s", number, exc_info=error)
-        return str(words["page"]["failed"]).format(id=number)
+        return log_failure(error, order.look.language)
 
     try:
         job = _jobs().start(lambda tell: make_file(order, library, tell), why)

@@ -122,7 +122,7 @@ def preview(order: Order, library: Library) -> dict[str, Any]:
     try:
         with DRAWING:
             sheets = draw_pages(picture)
-            image = thumbnail(picture, THUMBNAIL_PX)
+            image = thumbnail(sheets[0], THUMBNAIL_PX)
     except NotPublicError as error:
         why = text["and"].join(text["refusals"][reason] for reason in error.reasons)
         return {"error": text["not_public"].format(why=why), "can": []}

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from geo.category import LANGUAGES
-from geo.district import built_folder, landmarks
+from geo.district import beside_store, built_folder, landmarks
 from geo.draw.basemaps import basemap, district_outline
 from geo.draw.page import content_policy, draw_map
 from geo.draw.site_layer import attribute_rows, compress, site_details
@@ -35,7 +35,7 @@ from geo.placing import site_candidates
 from geo.settings import Settings
 from geo.ui.actions import candidate_id
 from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
-from geo.ui.desk_routes import desk_routes, drafts_folder
+from geo.ui.desk_routes import desk_routes
 from geo.ui.export_routes import export_routes
 from geo.ui.library import DATASETS, Library, Snapshot, get_library
 from geo.ui.text import load_text
@@ -135,7 +135,7 @@ def _tiles(settings: Settings) -> TileBasemap | None:
             key=settings.tiles_key,
             datum=settings.tiles_datum,
             url=settings.tiles_url,
-            cache=drafts_folder(settings).parent / "tiles.sqlite",
+            cache=beside_store(settings, "tiles.sqlite"),
         )
     except SiteMapError:
         log.exception("the tiles that are set are not used")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import secrets
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -16,7 +15,7 @@ import streamlit as st
 from geo.errors import SiteMapError
 from geo.ui.explain import explain
 from geo.ui.library import get_library
-from geo.ui.text import choose_language, load_text
+from geo.ui.text import choose_language, log_failure
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +59,7 @@ def report_error(error: Exception) -> bool:
         language = choose_language(st.context.locale)
         st.error(plain(explain(str(error), language)))
         return True
-    number = secrets.token_hex(4)
-    log.error("error %s", number, exc_info=error)
-    text = load_text(choose_language(st.context.locale))
-    st.error(text["page"]["failed"].format(id=number))
+    st.error(log_failure(error, choose_language(st.context.locale)))
     return True
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from geo.category import LANGUAGES
+
+log = logging.getLogger(__name__)
 
 _FOLDER = Path(__file__).parent
 
@@ -31,3 +35,10 @@ def choose_language(locale: str | None, default: str = "zh") -> str:
     if not locale:
         return default
     return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def log_failure(error: Exception, language: str) -> str:
+    """Log an error under a new number and return what a person is told: plain words with that number, no details."""
+    number = secrets.token_hex(4)
+    log.error("error %s", number, exc_info=error)
+    return str(load_text(language)["page"]["failed"]).format(id=number)

@@ -322,7 +322,7 @@ def test_a_public_picture_on_our_own_outline_is_refused_and_says_why(form, tmp_p
 
 def test_a_thumbnail_of_a_public_picture_is_refused_too():
     with pytest.raises(NotPublicError):
-        thumbnail(_picture(make_grid(3), public=True), 320)
+        thumbnail(draw_pages(_picture(make_grid(3), public=True))[0], 320)
 
 
 def test_an_approved_picture_bears_its_number():
@@ -432,7 +432,7 @@ def test_an_area_that_crosses_itself_is_drawn():
 
 @pytest.mark.parametrize(("preset", "height"), [("16:9-4k", 360), ("16:9-720", 360), ("a3", 453)])
 def test_a_thumbnail_has_the_width_that_was_asked_for(preset, height):
-    png = thumbnail(_picture(make_grid(4), preset), 640)
+    png = thumbnail(draw_pages(_picture(make_grid(4), preset))[0], 640)
     size = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
     assert size[0] == 640
     assert size[1] == pytest.approx(height, abs=1)
@@ -441,7 +441,8 @@ def test_a_thumbnail_has_the_width_that_was_asked_for(preset, height):
 def test_a_thumbnail_is_the_same_picture_smaller():
     picture = _picture(make_sites([make_site(0, 123.17, 41.26, status="stopped")]))
     (full,) = render_selection(picture, "png").files.values()
-    images = [Image.open(io.BytesIO(png)).convert("RGB") for png in (full, thumbnail(picture, 640))]
+    small = thumbnail(draw_pages(picture)[0], 640)
+    images = [Image.open(io.BytesIO(png)).convert("RGB") for png in (full, small)]
     large = np.asarray(images[0].resize((640, 360), Image.Resampling.BOX), dtype=int)
     far = np.abs(large - np.asarray(images[1], dtype=int)).max(axis=2) > 120
     assert far.mean() < 0.005
