@@ -8,7 +8,7 @@ earth has no geometry, precision `none` and a `reason`: nothing stands in for a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -212,6 +212,15 @@ class Change:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SiteUpdate:
+    """New values for some columns of one site, by somebody who has seen it at a version."""
+
+    site_id: str
+    version: int
+    changes: Mapping[str, object]
+
+
 def make_site_id(kind: str, name: str) -> str:
     """Return the id of a site that a source gives none: the same for the same kind and name, always."""
     digest = hashlib.blake2b(f"{kind}\0{fold(name)}".encode(), digest_size=6)
@@ -242,6 +251,8 @@ LOCATION = (
     "precision uncertainty_m match_method match_score raw_x raw_y raw_datum reason geometry"
 ).split()
 """The columns that say where a site is and how that is known: what a correction sets and its undo restores."""
+STATEMENT = "status as_of note source_file source_where source_quote".split()
+"""The columns that say what is stated of a site on a day: what changes from one bulletin to the next."""
 
 
 def location_fields(match: Match) -> dict[str, object]:

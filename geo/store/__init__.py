@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from geo.errors import StoreError
-from geo.store.geopackage import GeoPackageStore, Import, SaveReport, UndoReport
+from geo.store.geopackage import BatchReport, GeoPackageStore, Import, SaveReport, UndoReport
 
-__all__ = ["GeoPackageStore", "Import", "SaveReport", "UndoReport", "open_store"]
+__all__ = ["BatchReport", "GeoPackageStore", "Import", "SaveReport", "UndoReport", "open_store"]
 
 SUPPORTED = "give the path of a GeoPackage file (sites.gpkg) or gpkg:///path/to/sites.gpkg"
 # Two letters at least, so that C:\data\sites.gpkg is a path.

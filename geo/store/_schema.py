@@ -20,13 +20,13 @@ from geo.site import COLUMNS, NUMBERS, TEXT
 
 APPLICATION_ID = 0x47504B47  # "GPKG"
 USER_VERSION = 10400
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 OUTSIDE = "outside"
 """`source` of a history row whose change was made by another program; nobody knows `who`."""
 
 TABLES = ("history", "claims", "corrections", "meta")
 """Tables that every store has, of whatever version."""
-NEWER_TABLES = ("imports",)
+NEWER_TABLES = ("imports", "members", "audit")
 RESERVED = frozenset({"schema_version", "data_version"})
 """Keys of `meta` that only the store sets."""
 
@@ -90,8 +90,17 @@ CREATE TABLE imports (
   at DATETIME NOT NULL, added INTEGER NOT NULL, changed INTEGER NOT NULL, before TEXT NOT NULL,
   undone_by TEXT, undone_at DATETIME);
 """
+_PEOPLE = """
+CREATE TABLE members (
+  id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL,
+  set_by TEXT NOT NULL, at DATETIME NOT NULL);
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, at DATETIME NOT NULL, who TEXT NOT NULL,
+  action TEXT NOT NULL, target TEXT NOT NULL, allowed INTEGER NOT NULL, detail TEXT NOT NULL);
+"""
 _TABLES = f"""
 {_IMPORTS}
+{_PEOPLE}
 CREATE TABLE history (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, site_id TEXT NOT NULL, field TEXT NOT NULL,
   old TEXT NOT NULL, new TEXT NOT NULL, who TEXT NOT NULL, at DATETIME NOT NULL,
@@ -206,9 +215,17 @@ def _table_of_imports(db: sqlite3.Connection) -> None:
     db.execute(_outside_delete())
 
 
+def _tables_of_people(db: sqlite3.Connection) -> None:
+    # Not executescript, which would end the transaction.
+    for statement in filter(str.strip, _PEOPLE.split(";")):
+        db.execute(statement)
+    db.execute(_register(["members", "audit"]))
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _index_for_boxes,
     2: _table_of_imports,
+    3: _tables_of_people,
 }
 """For each older schema version, the step to the next one. It runs inside a transaction."""
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from geo.errors import StoreConflict, StoreError
-from geo.site import COLUMNS, Change
+from geo.site import COLUMNS, STATEMENT, Change
 from geo.store._rows import (
     SELECT,
     Columns,
@@ -41,6 +41,18 @@ class SaveReport:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What came of changing many sites: the version each one has now, and those that were not changed (ids).
+
+    `conflicting` were changed by somebody else since they were seen, `missing` are not in the store.
+    """
+
+    versions: Mapping[str, int]
+    conflicting: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +202,18 @@ def change(db: sqlite3.Connection, row: Row, values: Mapping[str, SqlValue], aut
     given = [*(values[name] for name in differs), found + 1, row["site_id"]]
     db.execute(f"UPDATE sites SET {setters}, version = ? WHERE site_id = ?", given)
     return found + 1
+
+
+def statement_changes(db: sqlite3.Connection) -> pd.DataFrame:
+    """Return every change of a column of `STATEMENT`, oldest first; see `GeoPackageStore.statement_changes`."""
+    marks = ", ".join("?" * len(STATEMENT))
+    rows = db.execute(
+        f"SELECT site_id, version, field, old FROM history WHERE field IN ({marks}) ORDER BY id",
+        STATEMENT,
+    ).fetchall()
+    frame = pd.DataFrame(rows, columns=["site_id", "version", "field", "old"])
+    texts = dict.fromkeys(("site_id", "field", "old"), "str")
+    return frame.astype({**texts, "version": "int64"})
 
 
 def remove(db: sqlite3.Connection, row: Row, author: Author) -> None:

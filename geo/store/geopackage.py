@@ -22,6 +22,7 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
+from geo.access import AuditEntry, Role
 from geo.category import Categories, load_categories
 from geo.errors import SchemaError, StoreError
 from geo.site import (
@@ -30,11 +31,12 @@ from geo.site import (
     Change,
     Claim,
     Correction,
+    SiteUpdate,
     check_sites,
     location_fields,
     make_sites,
 )
-from geo.store import _claims, _corrections, _file, _imports, _schema, _sites
+from geo.store import _claims, _corrections, _file, _imports, _people, _schema, _sites
 from geo.store._connection import Connections, translated
 from geo.store._imports import Import, UndoReport
 from geo.store._rows import (
@@ -46,9 +48,9 @@ from geo.store._rows import (
     fetch_columns,
     refuse_unstorable,
 )
-from geo.store._sites import Author, SaveReport
+from geo.store._sites import Author, BatchReport, SaveReport
 
-__all__ = ["GeoPackageStore", "Import", "SaveReport", "UndoReport"]
+__all__ = ["BatchReport", "GeoPackageStore", "Import", "SaveReport", "UndoReport"]
 
 Bbox = tuple[float, float, float, float]
 _FIXED = ("site_id", "version")
@@ -178,6 +180,18 @@ class GeoPackageStore:
         with self._connections.reading() as db:
             return _sites.read_history(db, site_id)
 
+    def statement_changes(self) -> pd.DataFrame:
+        """Return every change of what is stated of sites, oldest first: what was said before another statement.
+
+        Returns
+        -------
+        changes
+            One row for each change of a column of `geo.site.STATEMENT`: `site_id`, the `version` it made, `field`,
+            and `old`, the text before it (a date as ISO text, missing as "").
+        """
+        with self._connections.reading() as db:
+            return _sites.statement_changes(db)
+
     # Writing sites
 
     def save_sites(
@@ -252,15 +266,52 @@ class GeoPackageStore:
         TypeError
             If a value is not of its column's type.
         """
-        for name in changes:
-            if name not in COLUMNS or name in _FIXED:
-                raise StoreError(f"{name} is not a column of a site that can be set")
-        values = {name: encode_value(name, value) for name, value in changes.items()}
+        values = _encode_changes(changes)
         author = _author(who, source)
         with self._connections.writing() as db:
             row = _sites.fetch(db, site_id, version)
             _check_row(row | values, values, categories)
             return _sites.change(db, row, values, author)
+
+    def update_sites(
+        self,
+        updates: Sequence[SiteUpdate],
+        *,
+        who: str,
+        source: str = "",
+        categories: Categories | None = None,
+    ) -> BatchReport:
+        """Change cells of many sites in one transaction; return what each one's version is now.
+
+        A site that somebody else has changed since it was seen is left as it is and named in the report; so is
+        one that is not there any more. The others are changed.
+
+        Parameters
+        ----------
+        updates
+            For each site the version seen and the new values, as for `update_site`.
+        who, source, categories
+            As for `save_sites`.
+
+        Raises
+        ------
+        StoreError, SchemaError, CategoryError, TypeError
+            As `update_site`; then no site has changed.
+        """
+        encoded = [(one, _encode_changes(one.changes)) for one in updates]
+        author = _author(who, source)
+        versions, conflicting, missing = dict[str, int](), list[str](), list[str]()
+        with self._connections.writing() as db:
+            for one, values in encoded:
+                row = _sites.find(db, one.site_id)
+                if row is None:
+                    missing.append(one.site_id)
+                elif row["version"] != one.version:
+                    conflicting.append(one.site_id)
+                else:
+                    _check_row(row | values, values, categories)
+                    versions[one.site_id] = _sites.change(db, row, values, author)
+        return BatchReport(versions, tuple(conflicting), tuple(missing))
 
     # Corrections
 
@@ -440,6 +491,35 @@ class GeoPackageStore:
         with self._connections.writing(data=False) as db:
             return bool(db.execute("DELETE FROM meta WHERE key = ?", (f"note:{key}",)).rowcount)
 
+    # People
+
+    def members(self) -> dict[str, Role]:
+        """Return the role of each person who was given one, in the order they came."""
+        with self._connections.reading() as db:
+            return _people.roles(db)
+
+    def set_member(self, name: str, role: Role, *, who: str) -> None:
+        """Give a person a role instead of the one before; it holds from the next thing they do.
+
+        Raises
+        ------
+        StoreError
+            If the name is empty.
+        """
+        author = _author(who, "")
+        with self._connections.writing(data=False) as db:
+            _people.give_role(db, name, role, author)
+
+    def write_down(self, entry: AuditEntry) -> None:
+        """Add a line to the audit list; the data version stays."""
+        with self._connections.writing(data=False) as db:
+            _people.write_down(db, entry)
+
+    def audit(self, limit: int = 200) -> list[AuditEntry]:
+        """Return the newest lines of the audit list, newest first."""
+        with self._connections.reading() as db:
+            return _people.audit(db, limit)
+
     # Care
 
     def backup(self, target: Path) -> Path:
@@ -517,6 +597,13 @@ def _query(
 def _data_version(db: sqlite3.Connection) -> str:
     row = db.execute("SELECT value FROM meta WHERE key = 'data_version'").fetchone()
     return str(row[0])
+
+
+def _encode_changes(changes: Mapping[str, object]) -> dict[str, SqlValue]:
+    for name in changes:
+        if name not in COLUMNS or name in _FIXED:
+            raise StoreError(f"{name} is not a column of a site that can be set")
+    return {name: encode_value(name, value) for name, value in changes.items()}
 
 
 def _author(who: str, source: str) -> Author:

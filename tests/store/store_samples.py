@@ -129,3 +129,10 @@ def write_updates(path, count, acknowledged, seed=0):
                 continue
         os.write(acknowledged, f"{site_id} {done}\n".encode())
     store.close()
+
+
+def without_newer_tables(db):
+    """Take out of an open file the tables that came after format 1, as in a store of that time."""
+    for table in ("imports", "members", "audit"):
+        db.execute(f"DROP TABLE {table}")
+        db.execute("DELETE FROM gpkg_contents WHERE table_name = ?", (table,))

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_samples import assert_same_sites, correction_of, raw, sites_of
+from store_samples import assert_same_sites, correction_of, raw, sites_of, without_newer_tables
 
 from geo.errors import StoreError
 from geo.store import _connection, _file, _schema, open_store
@@ -134,8 +134,7 @@ def test_a_store_of_format_1_gets_the_index_of_format_2(tmp_path):
     with raw(path) as db:
         db.execute("DROP INDEX sites_fid")
         db.execute("CREATE INDEX sites_status ON sites (status, kind)")
-        db.execute("DROP TABLE imports")
-        db.execute("DELETE FROM gpkg_contents WHERE table_name = 'imports'")
+        without_newer_tables(db)
     _with_meta(path, "schema_version", "1")
     with open_store(path) as store:
         assert store.query_sites((123, 41, 124, 42), status="stopped").shape[0] == 3
