@@ -36,6 +36,7 @@ from geo.store import GeoPackageStore
 from geo.ui.address import current_dataset, current_language, shown_filter, write_filter
 from geo.ui.explain import explain
 from geo.ui.library import DATASETS, get_library
+from geo.ui.people import page_person
 from geo.ui.text import choose_language, load_text
 from geo.view import SiteFilter
 
@@ -180,7 +181,7 @@ def _place(asked: Action) -> None:
     dataset = current_dataset()
     site_id = str(asked.get("site_id"))
     try:
-        name, moved = place_on_map(library.store(dataset), site_id, asked, who=library.settings.who)
+        name, moved = place_on_map(library.store(dataset), site_id, asked, who=page_person().name)
     except StoreConflict:
         _answer(False, words["conflict"])
     except SiteMapError as error:
@@ -203,7 +204,7 @@ def _choose_candidate(asked: Action) -> None:
         ]
         if not chosen:
             raise SiteMapError("this candidate is not there any more: look again")
-        place_candidate(store, site_id, chosen[0], who=library.settings.who)
+        place_candidate(store, site_id, chosen[0], who=page_person().name)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
     else:
@@ -216,7 +217,7 @@ def _place_same(asked: Action) -> None:
     store, site_id = library.store(dataset), str(asked.get("site_id"))
     try:
         others = same_address(library.snapshot(dataset).sites, site_id)[:MAX_SAME]
-        done = place_like(store, site_id, others, who=library.settings.who)
+        done = place_like(store, site_id, others, who=page_person().name)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
     else:
@@ -235,7 +236,7 @@ def _edit(asked: Action) -> None:
             site_id,
             changes,
             version=version if isinstance(version, int) else 0,
-            who=library.settings.who,
+            who=page_person().name,
             categories=library.categories,
         )
     except StoreConflict:
@@ -262,7 +263,7 @@ def _undo_edit(asked: Action) -> None:
             site_id,
             old,
             version=version,
-            who=library.settings.who,
+            who=page_person().name,
             source="undo edit",
             categories=library.categories,
         )
@@ -396,7 +397,7 @@ def _undo(asked: Action) -> None:
     dataset, count = current_dataset(), asked.get("count", 1)
     try:
         for _ in range(min(count, MAX_SAME) if isinstance(count, int) and count > 0 else 1):
-            undone = undo_place(library.store(dataset), who=library.settings.who)
+            undone = undo_place(library.store(dataset), who=page_person().name)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
         return

@@ -21,6 +21,7 @@ from geo.ui.desk import draft_head, import_head, view_draft, view_report
 from geo.ui.explain import explain
 from geo.ui.jobs import BusyError, Jobs
 from geo.ui.library import get_library
+from geo.ui.people import request_person
 from geo.ui.text import load_text, log_failure
 
 MAX_UPLOAD = 20_000_000
@@ -155,7 +156,7 @@ def _change(request: Request) -> dict[str, Any]:
 
 def _accept(request: Request) -> Response:
     try:
-        report = _desk().accept(request.path_params["draft_id"], who=get_library().settings.who)
+        report = _desk().accept(request.path_params["draft_id"], who=request_person(request).name)
     except SiteMapError as error:
         raise _said(error, request) from error
     return json_answer(request, view_report(report, _language(request)), FRESH)
@@ -165,7 +166,7 @@ def _undo(request: Request) -> Response:
     library = get_library()
     try:
         done = library.store(REAL).undo_import(
-            request.path_params["import_id"], who=library.settings.who
+            request.path_params["import_id"], who=request_person(request).name
         )
     except SiteMapError as error:
         raise _said(error, request) from error
