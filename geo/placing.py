@@ -389,8 +389,10 @@ def same_address(sites: gpd.GeoDataFrame, site_id: str) -> list[str]:
     return [str(row.site_id) for row in waiting.itertuples() if fold(str(row.place)) == words]
 
 
-def place_like(store: GeoPackageStore, site_id: str, others: Iterable[str], *, who: str) -> int:
-    """Put sites where another one is, as far as known of that one; return how many.
+def place_like(
+    store: GeoPackageStore, site_id: str, others: Iterable[str], *, who: str
+) -> list[Correction]:
+    """Put sites where another one is, as far as known of that one; return the corrections as kept.
 
     Raises
     ------
@@ -403,8 +405,7 @@ def place_like(store: GeoPackageStore, site_id: str, others: Iterable[str], *, w
     raw = None
     if not pd.isna(site["raw_x"]):
         raw = (float(site["raw_x"]), float(site["raw_y"]), str(site["raw_datum"]))
-    done = 0
-    for other in others:
+    return [
         _keep(
             store,
             other,
@@ -414,8 +415,8 @@ def place_like(store: GeoPackageStore, site_id: str, others: Iterable[str], *, w
             who=who,
             raw=raw,
         )
-        done += 1
-    return done
+        for other in others
+    ]
 
 
 def _keep(

@@ -594,7 +594,7 @@ def test_sites_of_one_address_are_found_and_placed_alike(bulletin):
     with pytest.raises(StoreError, match="no place yet"):
         place_like(bulletin, "prj-jianhang", ["prj-hongfei"], who="lin")
     place_site(bulletin, "prj-jianhang", 123.17, 41.26, "gcj02", who="lin")
-    assert place_like(bulletin, "prj-jianhang", ["prj-hongfei"], who="lin") == 1
+    assert len(place_like(bulletin, "prj-jianhang", ["prj-hongfei"], who="lin")) == 1
     one, other = bulletin.site("prj-jianhang"), bulletin.site("prj-hongfei")
     assert other[LOCATION].drop("geometry").equals(one[LOCATION].drop("geometry"))
     assert other["geometry"].equals(one["geometry"])

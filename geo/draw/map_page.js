@@ -8,8 +8,11 @@
 
   const { el, fill, data, Attributes, DetailPanel, SiteTable, Stage } = window.BaitaParts;
   const SCALE_PX = 120;
+  const LOOK_MS = 1000; // how often a page in sight asks whether somebody else has changed something
   const MIN_SPAN_KM = 4; // a first look shows at least this much around the sites
   const ICONS = { // drawn on a 20 x 20 grid; a font's own signs are missing on some office PCs
+    undo: 'M7 4L3 8l4 4M3 8h9a4.5 4.5 0 010 9H8',
+    redo: 'M13 4l4 4-4 4M17 8H8a4.5 4.5 0 000 9h4',
     fit: 'M7 10h6M10 7v6M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
     labels: 'M3 6V3h14v3M10 3v14M7 17h6',
     tiles: 'M3 5l5-2 4 2 5-2v12l-5 2-4-2-5 2zM8 3v12M12 5v12',
@@ -18,6 +21,13 @@
     desk: 'M10 3v9M6 9l4 4 4-4M3 14v3h14v-3',
     figure: 'M3 3h14v14H3zM3 14l4-5 4 5 3-3 3 3M13 6.5h1',
   };
+
+  /** Undo or redo, as the keys of every office program say it; "" for other keys. */
+  function stepOf(event) {
+    if (!event.ctrlKey && !event.metaKey) return '';
+    const key = event.key.toLowerCase();
+    return key === 'y' || (key === 'z' && event.shiftKey) ? 'redo' : key === 'z' ? 'undo' : '';
+  }
 
   function icon(name) {
     const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), path = document.createElementNS(svg.namespaceURI, 'path');
@@ -56,7 +66,7 @@
       this.messages = el('div', { class: 'messages', role: 'status' });
       this.empty = el('div', { class: 'empty-state', hidden: true });
       this.root.append(this.tip, this.messages, this.empty);
-      for (const node of this.root.querySelectorAll('.detail,.dock,.placer,.messages,.buttons,.stage,.empty-state,.figure,.desk')) {
+      for (const node of this.root.querySelectorAll('.detail,.many,.dock,.placer,.messages,.buttons,.stage,.empty-state,.figure,.desk')) {
         L.DomEvent.disableClickPropagation(node);
         // Leaflet looks for `node` above what was clicked, in vain when the click has removed that: a message, a row.
         node.addEventListener('click', event => event.stopPropagation());
@@ -112,6 +122,8 @@
       this.scale = el('div', { class: 'scale' }, el('i', {}), el('span', {}));
       this.north = el('div', { class: 'north', title: text.north }, 'N');
       this.buttons = el('div', { class: 'buttons' },
+        this.undoButton = this.button(text.undo, 'undo', () => this.step('undo')),
+        this.redoButton = this.button(text.redo, 'redo', () => this.step('redo')),
         this.button(text.fit, 'fit', () => this.fit()),
         this.labelButton = this.button(text.labels, 'labels', () => this.toggleLabels()),
         this.tiles.length ? this.baseButton = this.button(text.tiles, 'tiles', () => this.command({ key: 'b' })) : '',
@@ -162,12 +174,46 @@
       });
       this.layer.on('hover', event => this.hover(event)).on('choose', event => this.clicked(event));
       this.map.on('moveend', () => this.tellView());
+      if (!window.BaitaHandout) setInterval(() => this.lookForNews(), LOOK_MS);
       document.addEventListener('keydown', event => {
         if (this.desk && this.desk.open) { if (this.desk.key(event)) event.preventDefault(); event.stopPropagation(); return; }
-        if (event.target.closest('input,select,textarea') && event.key !== 'Escape') return;
+        if (event.target.closest('input:not([type=checkbox]),select,textarea') && event.key !== 'Escape') return;
+        const step = event.altKey ? '' : stepOf(event);
+        if (step) { this.step(step); event.preventDefault(); event.stopPropagation(); return; }
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         if (this.command({ key: event.key })) { event.preventDefault(); event.stopPropagation(); }
       }, { capture: true }); // before Leaflet, which pans by the arrows that step through the scenes
+    }
+
+    /** Take the last step back, or do it again; of a page without either the key means nothing. */
+    step(which) {
+      const { steps } = this.state || {};
+      if (this.canEdit && !this.presenting && steps && steps[which]) this.post(which, {});
+    }
+
+    showSteps() {
+      const { text, state: { steps } } = this;
+      for (const [name, button] of [['undo', this.undoButton], ['redo', this.redoButton]]) {
+        const what = steps ? steps[name] : '', label = what ? `${text[name]}${text.colon}${what}` : text[name];
+        button.hidden = !this.canEdit;
+        button.disabled = !what;
+        button.title = `${label} (${name === 'undo' ? 'Ctrl+Z' : 'Ctrl+Y'})`;
+        button.setAttribute('aria-label', button.title);
+      }
+    }
+
+    /** See whether somebody else has changed something, and then have the page run again. */
+    async lookForNews() {
+      const { state } = this;
+      if (!state || document.hidden || this.looking) return;
+      this.looking = true;
+      try {
+        const { version } = await data.json(`../version/${state.dataset}`);
+        if (version !== this.state.version && state.version === this.state.version && version !== this.asked) {
+          this.asked = version;
+          this.post('refresh', {});
+        }
+      } catch { /* the server is away: Streamlit says so */ } finally { this.looking = false; }
     }
 
     post(type, message) { if (window.parent !== window) window.parent.postMessage({ type: 'baita:' + type, ...message }, location.origin); }
@@ -195,6 +241,7 @@
       this.state = state;
       this.canEdit = state.editable;
       this.canImport = state.importable;
+      this.showSteps();
       this.dataBase = state.data;
       this.siteBase = state.site;
       if (sites) this.takeData(sites);
@@ -210,11 +257,12 @@
     }
 
     takeData(sites) {
+      const ids = this.layer.data && this.layer.data.ids;
       this.words = new Attributes(this.dataBase, () => { this.layer._redraw(); this.table.paint(); });
       this.layer.selected = -1;
       this.layer.setData(sites);
       this.placer.dataChanged();
-      this.table.forgetOrder();
+      this.table.forgetOrder(ids === this.layer.data.ids);
       this.loads++;
     }
 
@@ -269,10 +317,12 @@
     answer(reply) {
       if (reply.conflict) { this.detail.conflict(); return; }
       if (reply.edit) { this.detail.editing = null; if (this.layer.selected >= 0) this.openDetail(this.layer.selected); }
+      if (reply.many) this.table.edited();
       const waiting = this.placer.active;
       this.placer.answer(reply);
       if (!reply.ok && waiting) return;
-      this.say(reply.message, reply.undo ? { label: this.text.undo, run: () => this.post(reply.edit ? 'unedit' : 'undo', { count: reply.undo }) } : null,
+      this.say(reply.message, reply.undo ? { label: this.text.undo, run: () => this.post('undo', { step: reply.undo }) } : null,
+        reply.redo ? { label: this.text.redo, run: () => this.post('redo', { step: reply.redo }) } : null,
         reply.same ? { label: fill(this.text.same_address, { n: reply.same }), run: () => this.post('same', { site_id: reply.site_id }) } : null);
     }
 
@@ -296,6 +346,7 @@
         r: () => { if (!this.canEdit || this.presenting) return false; this.placer.startQueue(); return true; },
         Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.figure && this.figure.open) this.figure.toggle(); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },
       }[key || run];
+      if (run === 'undo' || run === 'redo') { this.step(run); return true; }
       if (run === 'present' || run === 'normal') { this.present(run === 'present'); return true; }
       return does ? does() !== false : false;
     }

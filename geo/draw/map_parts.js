@@ -6,6 +6,7 @@
   'use strict';
 
   const CHUNK_ROWS = 1024; // as in geo/draw/site_layer.py
+  const MAX_PICKS = 5000;  // as in geo/ui/actions.py
   const ROW_PX = 30;       // height of a table row, as in map_page.css
 
   /** Make an element. Children that are strings become text nodes; properties are set as properties. */
@@ -117,7 +118,7 @@
       const status = el('select', { onchange: event => { values.status = event.target.value; } }, ...kind.statuses.map(one => el('option', { value: one.key.split('.')[1] }, one.label)));
       status.value = values.status;
       const form = el('form', { class: 'edit', onsubmit: event => { event.preventDefault(); this.page.post('edit', { site_id: site.site_id, version: site.version, values }); } },
-        el('label', {}, el('span', {}, text.status_word), status), input('as_of', 'date'), input('place', 'text'), input('street', 'text'), input('note', 'text'),
+        el('label', {}, el('span', {}, text.status_word), status), input('as_of', 'date'), input('place', 'text'), input('street', 'text'), input('note', 'text'), el('p', { class: 'hint' }, text.edit_day_hint),
         el('div', { class: 'actions' }, el('button', { class: 'main' }, text.save), el('button', { type: 'button', onclick: () => { this.editing = null; this.show(this.row, { id: site.site_id }); } }, text.cancel)));
       (this.node.querySelector('form.edit') || this.node.querySelector('.actions')).replaceWith(form);
       status.focus();
@@ -162,13 +163,33 @@
       return el('dl', {}, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
     }
 
+    /** Every change, newest first: when, by whom, on whose word, and each field from what to what. */
     history(site) {
-      const { text } = this.page;
+      const { text } = this.page, versions = [];
       if (!site.history.length) return '';
-      const line = change => el('li', {},
-        el('time', {}, change.at), ' ',
-        fill(text.changes[change.field] || text.change, { field: change.field, who: change.who }), change.new && change.field !== 'created' ? ` ${change.old || '—'} → ${change.new}` : '');
-      return el('details', {}, el('summary', {}, fill(text.history, { n: site.history.length })), el('ol', {}, ...site.history.map(line)));
+      for (const change of site.history) {
+        const last = versions[versions.length - 1];
+        if (last && last[0].version === change.version) last.push(change); else versions.push([change]);
+      }
+      return el('details', { class: 'history' }, el('summary', {}, fill(text.history, { n: versions.length })), el('ol', {}, ...versions.map(changes => this.version(changes, site))));
+    }
+
+    version(changes, site) {
+      const { text } = this.page, [first] = changes, created = changes.find(change => change.field === 'created');
+      const who = first.who || (first.source === 'outside' ? text.outside : '—'), source = first.source === 'outside' ? '' : text.sources[first.source] || first.source;
+      const lines = changes.filter(change => text.history_fields[change.field]).map(change => el('li', {}, el('span', {}, text.history_fields[change.field]), ' ',
+        ...(change.field === 'geometry' ? [] : [el('del', {}, this.said(change.field, change.old, site) || '—'), ' → ', el('ins', {}, this.said(change.field, change.new, site) || '—')])));
+      return el('li', {}, el('time', {}, first.at), ' ', el('b', {}, who), created ? ' ' + text.created : '', source ? el('small', {}, ` · ${source}`) : '', lines.length ? el('ul', {}, ...lines) : '');
+    }
+
+    /** A cell of the history in words. */
+    said(field, value, site) {
+      const { text, kinds, styles } = this.page, kind = kinds.find(one => one.statuses.includes(styles[site.code]));
+      if (field === 'status') return (kind.statuses.find(one => one.key.split('.')[1] === value) || { label: value }).label;
+      if (field === 'precision') return text.precisions[value] || value;
+      if (field === 'match_method') return text.methods[value] || value;
+      if (field === 'reason') return text.reasons[value] || value;
+      return field === 'uncertainty_m' && value ? fill(text.plus_minus, { m: Math.round(Number(value)) }) : value;
     }
 
     hide() {
@@ -184,6 +205,7 @@
       this.page = page;
       this.tab = '';
       this.order = { column: '', descending: false, rows: null };
+      this.picked = new Set();
       const { text } = page;
       this.tabs = {
         table: el('button', { class: 'tab', 'aria-expanded': 'false', title: text.table_key, onclick: () => this.toggle('table') }),
@@ -194,7 +216,9 @@
       this.body = el('div', { class: 'body', tabIndex: 0, role: 'grid', onscroll: () => this.paint(), onkeydown: event => this.key(event) }, this.space);
       this.drawer = el('section', { class: 'drawer', hidden: true }, this.head, this.body);
       this.queue = el('button', { class: 'queue', hidden: true, title: text.queue_hint, onclick: () => page.placer.startQueue() }, text.queue);
-      page.root.append(el('div', { class: 'dock' }, el('div', { class: 'tabs' }, this.tabs.table, this.tabs.tray, this.queue), this.drawer));
+      this.picks = el('span', { class: 'picks', hidden: true });
+      page.root.append(el('div', { class: 'dock' }, el('div', { class: 'tabs' }, this.tabs.table, this.tabs.tray, this.queue, this.picks), this.drawer));
+      this.many = new ManyPanel(page, this);
       new ResizeObserver(() => this.paint()).observe(this.body);
     }
 
@@ -220,7 +244,9 @@
       this.space.style.height = this.rows.length * ROW_PX + 'px';
       const columns = this.tab === 'tray' ? [['name', text.name], ['status', text.status], ['', text.reason], ['', '']] : [['name', text.name], ['status', text.status], ['as_of', text.date], ['street', text.street], ['precision', text.precision]];
       this.drawer.dataset.tab = this.tab;
-      this.head.replaceChildren(...columns.map(([column, label]) => column
+      const all = this.page.canEdit ? el('input', { type: 'checkbox', class: 'pick', title: text.pick_all, 'aria-label': text.pick_all, onchange: event => this.pickAll(event.target.checked) }) : '';
+      this.allBox = all;
+      this.head.replaceChildren(all, ...columns.map(([column, label]) => column
         ? el('button', { class: 'cell', role: 'columnheader', onclick: () => this.sort(column), 'aria-sort': this.order.column !== column ? 'none' : this.order.descending ? 'descending' : 'ascending' }, label)
         : el('span', { class: 'cell', role: 'columnheader' }, label)));
       this.paint();
@@ -246,8 +272,50 @@
       this.update();
     }
 
-    /** A new version of the data has other rows. */
-    forgetOrder() { this.order = { column: '', descending: false, rows: null }; }
+    /** A new version of the data is in another order, and where sites came or went a row is another site. */
+    forgetOrder(sameSites) {
+      this.order = { column: '', descending: false, rows: null };
+      if (!sameSites && this.picked.size) { this.page.say(this.page.text.picks_gone); this.unpick(); }
+    }
+
+    // ---- many at once --------------------------------------------------------------------------------------
+
+    pick(i, { shiftKey }, on) {
+      const from = shiftKey && this.lastPick >= 0 ? Math.min(this.lastPick, i) : i, to = shiftKey && this.lastPick >= 0 ? Math.max(this.lastPick, i) : i;
+      for (let k = from; k <= to; k++) if (on) this.picked.add(this.rows[k]); else this.picked.delete(this.rows[k]);
+      this.lastPick = i;
+      this.showPicks();
+      this.paint();
+    }
+
+    pickAll(on) {
+      this.picked = new Set(on ? this.rows.subarray ? this.rows.subarray(0, MAX_PICKS) : this.rows.slice(0, MAX_PICKS) : []);
+      if (on && this.rows.length > MAX_PICKS) this.page.say(fill(this.page.text.picks_limit, { n: MAX_PICKS }));
+      this.showPicks();
+      this.paint();
+    }
+
+    unpick() {
+      this.picked.clear();
+      this.lastPick = -1;
+      this.showPicks();
+      this.paint();
+    }
+
+    /** The server has changed them. */
+    edited() {
+      this.many.close();
+      this.unpick();
+    }
+
+    showPicks() {
+      const { text } = this.page, n = this.picked.size;
+      this.picks.hidden = !n || !this.page.canEdit;
+      if (this.allBox) { this.allBox.checked = n > 0 && this.rows && n >= this.rows.length; this.allBox.indeterminate = n > 0 && !this.allBox.checked; }
+      if (!n) this.many.close();
+      this.picks.replaceChildren(el('span', {}, fill(text.picked, { n })), el('button', { class: 'main', onclick: () => this.many.open() }, text.edit_picked), el('button', { class: 'quiet', onclick: () => this.unpick() }, text.unpick));
+      this.many.update();
+    }
 
     paint() {
       if (!this.tab || !this.rows) return;
@@ -263,6 +331,10 @@
       const node = el('div', { class: 'row' + (row === layer.selected ? ' chosen' : ''), role: 'row', onclick: () => this.page.choose(row, { zoom: true }) });
       node.style.top = i * ROW_PX + 'px';
       const cell = (...children) => el('span', { class: 'cell', role: 'gridcell' }, ...children);
+      if (this.page.canEdit) {
+        const box = el('input', { type: 'checkbox', class: 'pick', checked: this.picked.has(row), 'aria-label': w ? fill(text.pick, { name: w.name }) : '', onclick: event => { event.stopPropagation(); this.pick(i, event, event.target.checked); } });
+        node.append(box);
+      }
       node.append(cell(this.page.symbol(style), w ? w.name : '…'), cell(`${style.kindLabel} · ${style.label}`));
       if (this.tab === 'tray') {
         node.append(cell(w ? text.reasons[w.reason] || w.reason : ''));
@@ -298,6 +370,63 @@
       if (top < body.scrollTop) body.scrollTop = top;
       else if (top + ROW_PX > body.scrollTop + body.clientHeight) body.scrollTop = top + ROW_PX - body.clientHeight;
       this.paint();
+    }
+  }
+
+  /** The same change for all that are picked: what is left empty stays as it is. */
+  class ManyPanel {
+    constructor(page, table) {
+      this.page = page;
+      this.table = table;
+      this.node = el('aside', { class: 'many', hidden: true, 'aria-label': page.text.edit_picked });
+      page.root.append(this.node);
+    }
+
+    open() {
+      const { text } = this.page;
+      this.values = {};
+      const input = (name, type) => el('label', {}, el('span', {}, text.fields[name]), el('input', { type, maxLength: 200, placeholder: text.unchanged, oninput: event => { this.set(name, event.target.value); } }));
+      this.status = el('select', { 'aria-label': text.status_word, onchange: event => this.set('status', event.target.value) });
+      this.title = el('h2', {});
+      this.about = el('p', { class: 'hint' });
+      this.save = el('button', { class: 'main', disabled: true }, text.save);
+      this.node.replaceChildren(el('button', { class: 'close', title: text.close, 'aria-label': text.close, onclick: () => this.close() }, '×'), this.title, this.about,
+        el('form', { class: 'edit', onsubmit: event => { event.preventDefault(); this.send(); } }, el('label', {}, el('span', {}, text.status_word), this.status),
+          input('as_of', 'date'), input('street', 'text'), input('note', 'text'), el('p', { class: 'hint' }, text.many_hint), el('div', { class: 'actions' }, this.save, el('button', { type: 'button', onclick: () => this.close() }, text.cancel))));
+      this.node.hidden = false;
+      this.page.choose(-1);
+      this.update();
+      this.status.focus();
+    }
+
+    close() {
+      this.node.hidden = true;
+      this.node.replaceChildren();
+    }
+
+    set(name, value) {
+      if (value) this.values[name] = value; else delete this.values[name];
+      this.save.disabled = !Object.keys(this.values).length;
+    }
+
+    /** Which kinds are picked decides which statuses there are to give. */
+    update() {
+      if (this.node.hidden) return;
+      const { text, kinds, layer } = this.page, codes = new Set([...this.table.picked].map(row => layer.data.code[row]));
+      const picked = kinds.filter(kind => kind.statuses.some(one => codes.has(one.code))), one = picked.length === 1;
+      this.title.textContent = fill(text.many_title, { n: this.table.picked.size });
+      this.about.textContent = picked.map(kind => kind.label).join('、');
+      const before = this.values.status || '';
+      this.status.replaceChildren(el('option', { value: '' }, one ? text.unchanged : text.one_kind), ...(one ? picked[0].statuses.map(status => el('option', { value: status.key.split('.')[1] }, status.label)) : []));
+      this.status.disabled = !one;
+      this.status.value = before;
+      if (this.status.value !== before) { this.status.value = ''; this.set('status', ''); }
+    }
+
+    send() {
+      const rows = [...this.table.picked].sort((a, b) => a - b);
+      this.save.disabled = true;
+      this.page.post('edit_many', { version: this.page.state.version, rows, values: this.values });
     }
   }
 

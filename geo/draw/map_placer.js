@@ -163,7 +163,7 @@
       if (key >= '1' && key <= '9') { this.choose(Number(key) - 1); return true; }
       if (key === 'Enter' && this.isLine) { this.sendLine(); return true; }
       if (key === 'Backspace' && this.vertices.length) { this.vertices.pop(); this.redraw(); return true; }
-      if (key === 'z') { this.page.post('undo', { count: 1 }); return true; }
+      if (key === 'z') { this.page.post('undo', { placing: true }); return true; }
       if (!this.queue) return false;
       if (key === 'n' || key === 'ArrowRight') { this.next(1); return true; }
       if (key === 'ArrowLeft') { this.next(-1); return true; }

@@ -552,7 +552,7 @@
     const length = view.getUint32(4, true), start = 8 + length;
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
     const types = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array };
-    const data = { rows: header.rows, grid: header.grid, box: header.box };
+    const data = { rows: header.rows, ids: header.ids, grid: header.grid, box: header.box };
     for (const [name, [offset, type, count]] of Object.entries(header.sections)) data[name] = new types[type](buffer, start + offset, count);
     data.bounds = shapeBounds(data);
     return data;

@@ -9,6 +9,7 @@ bytes. Positions are fixed-point web Mercator (EPSG:3857 scaled to the unit squa
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import struct
 from collections.abc import Iterator
@@ -96,7 +97,8 @@ def pack_sites(sites: gpd.GeoDataFrame, categories: Categories) -> bytes:
     point_header, sections = _pack_points(sites, np.flatnonzero(placed & is_point), codes, flags)
     sections |= _pack_shapes(shapes, np.flatnonzero(placed & ~is_point))
     sections |= {"code": codes, "flag": flags}
-    return _assemble({"rows": len(sites), **point_header}, sections)
+    header = {"rows": len(sites), "ids": _ids_digest(sites), **point_header}
+    return _assemble(header, sections)
 
 
 def _pack_points(
@@ -159,6 +161,12 @@ def _parts(shape: shapely.Geometry) -> Iterator[Array]:
             )
         else:
             yield np.asarray(single.coords)[:, :2]
+
+
+def _ids_digest(sites: gpd.GeoDataFrame) -> str:
+    """Return a value that is the same as long as every row is the same site as before."""
+    ids = "\0".join(sites["site_id"].tolist())
+    return hashlib.blake2b(ids.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def _assemble(header: dict[str, object], sections: dict[str, Array]) -> bytes:

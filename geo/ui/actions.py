@@ -1,4 +1,4 @@
-"""What a person does on the page, besides Streamlit's own widgets: chips, placing a site, undo.
+"""What a person does on the page, besides Streamlit's own widgets: chips, placing, editing, undo and redo.
 
 Each action is a small value from the browser, and nothing in it is trusted: categories are checked against the
 file, a site must be in the set, a coordinate goes through the datum checks of the pipeline.
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
-import pandas as pd
+import geopandas as gpd
 import shapely
 import streamlit as st
 
 from geo.category import Categories
+from geo.editing import EditReport, Step, Steps, edit_sites, redo_step, undo_step
 from geo.errors import FilterError, SiteMapError, StoreConflict
 from geo.locate import Candidate
 from geo.placing import (
@@ -28,14 +29,13 @@ from geo.placing import (
     place_site,
     same_address,
     site_candidates,
-    undo_place,
 )
 from geo.scheme import Scheme
-from geo.site import Precision
+from geo.site import Correction, Precision
 from geo.store import GeoPackageStore
 from geo.ui.address import current_dataset, current_language, shown_filter, write_filter
 from geo.ui.explain import explain
-from geo.ui.library import DATASETS, get_library
+from geo.ui.library import DATASETS, Snapshot, get_library
 from geo.ui.people import page_person
 from geo.ui.text import choose_language, load_text
 from geo.view import SiteFilter
@@ -43,6 +43,8 @@ from geo.view import SiteFilter
 MAX_VERTICES = 500
 EDITABLE = {"status": 40, "as_of": 10, "note": 2000, "place": 200, "street": 60}
 """Fields of a site that a person may change, and how long their texts may be."""
+MAX_ROWS = 5000
+"""Sites that are changed at once."""
 MAX_SAME = 200
 """Sites of one address that are placed at once."""
 WORST_CLICK_M = 5000.0
@@ -178,16 +180,17 @@ def _open(asked: Action) -> None:
 
 def _place(asked: Action) -> None:
     words, library = _words()["place"], get_library()
-    dataset = current_dataset()
     site_id = str(asked.get("site_id"))
     try:
-        name, moved = place_on_map(library.store(dataset), site_id, asked, who=page_person().name)
+        kept, moved = place_on_map(
+            library.store(current_dataset()), site_id, asked, who=page_person().name
+        )
     except StoreConflict:
         _answer(False, words["conflict"])
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
     else:
-        _placed(site_id, words["moved" if moved else "done"].format(name=name))
+        _placed(kept, words["moved" if moved else "done"].format(name=kept.name))
 
 
 def _choose_candidate(asked: Action) -> None:
@@ -204,11 +207,11 @@ def _choose_candidate(asked: Action) -> None:
         ]
         if not chosen:
             raise SiteMapError("this candidate is not there any more: look again")
-        place_candidate(store, site_id, chosen[0], who=page_person().name)
+        kept = place_candidate(store, site_id, chosen[0], who=page_person().name)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
     else:
-        _placed(site_id, words["done"].format(name=site["name"]))
+        _placed(kept, words["done"].format(name=site["name"]))
 
 
 def _place_same(asked: Action) -> None:
@@ -217,70 +220,199 @@ def _place_same(asked: Action) -> None:
     store, site_id = library.store(dataset), str(asked.get("site_id"))
     try:
         others = same_address(library.snapshot(dataset).sites, site_id)[:MAX_SAME]
-        done = place_like(store, site_id, others, who=page_person().name)
+        kept = place_like(store, site_id, others, who=page_person().name)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
     else:
-        _answer(True, words["same_done"].format(n=done), undo=done)
+        _answer(True, words["same_done"].format(n=len(kept)), undo=_did_place(kept))
+
+
+def _placed(kept: Correction, message: str) -> None:
+    """Tell that a site is placed, and how many others state the same address."""
+    same = same_address(get_library().snapshot(current_dataset()).sites, kept.site_id)
+    _answer(True, message, undo=_did_place([kept]), site_id=kept.site_id, same=len(same))
+
+
+# ---- editing ----------------------------------------------------------------------------------------------------
 
 
 def _edit(asked: Action) -> None:
     """Change what is known of a site, unless somebody else has changed it since it was looked at."""
     words, library, dataset = _words()["place"], get_library(), current_dataset()
-    store, site_id = library.store(dataset), str(asked.get("site_id"))
+    store, version = library.store(dataset), asked.get("version")
     try:
-        before = store.site(site_id)
-        changes = read_changes(asked.get("values"), str(before["kind"]), library.categories)
-        version = asked.get("version")
-        kept = store.update_site(
-            site_id,
-            changes,
-            version=version if isinstance(version, int) else 0,
-            who=page_person().name,
-            categories=library.categories,
-        )
-    except StoreConflict:
-        _answer(False, words["conflict"], conflict=True)
+        sites = library.snapshot(dataset).sites
+        seen = sites[sites["site_id"] == str(asked.get("site_id"))]
+        if seen.empty:
+            raise SiteMapError("this site is not there any more")
+        changes = read_changes(asked.get("values"), str(seen["kind"].iloc[0]), library.categories)
+        if int(seen["version"].iloc[0]) != version:
+            _answer(False, words["conflict"], conflict=True)
+            return
+        report = _edit_sites(store, seen, changes)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
-    else:
-        old = {name: _as_stored(before[name]) for name in changes}
-        st.session_state["last_edit"] = (dataset, site_id, kept, old)
-        _answer(True, words["edited"].format(name=before["name"]), undo=1, edit=True)
-
-
-def _undo_edit(asked: Action) -> None:
-    """Take this visitor's last edit back, unless somebody has changed the site since."""
-    words, library = _words()["place"], get_library()
-    last = st.session_state.pop("last_edit", None)
-    if last is None:
-        _answer(False, words["nothing"])
         return
-    dataset, site_id, version, old = last
+    if report.left:
+        _answer(False, words["conflict"], conflict=True)
+    else:
+        said = words["edited" if report.step else "same"].format(name=seen["name"].iloc[0])
+        _answer(True, said, undo=_did(report.step), edit=True)
+
+
+def _edit_many(asked: Action) -> None:
+    """Change the same of many sites: those that nobody has changed since the person's page got its data."""
+    words, library, dataset = _words()["place"], get_library(), current_dataset()
     try:
-        store = library.store(dataset)
-        store.update_site(
-            site_id,
-            old,
-            version=version,
-            who=page_person().name,
-            source="undo edit",
-            categories=library.categories,
-        )
-        name = store.site(site_id)["name"]
-    except StoreConflict:
-        _answer(False, words["conflict"])
+        seen = chosen_rows(library.at(dataset, str(asked.get("version"))), asked.get("rows"))
+        kinds = set(seen["kind"])
+        values = asked.get("values")
+        if len(kinds) > 1 and isinstance(values, Mapping) and "status" in values:
+            raise SiteMapError("a status is given to sites of one kind only: choose one kind")
+        changes = read_changes(values, str(seen["kind"].iloc[0]), library.categories)
+        report = _edit_sites(library.store(dataset), seen, changes)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
-    else:
-        _answer(True, words["edit_undone"].format(name=name))
+        return
+    done = report.step.count if report.step else 0
+    message = words["edited_many"].format(n=done)
+    if report.left:
+        names = seen.set_index("site_id")["name"]
+        some = "、".join(str(names[one]) for one in report.left[:3])
+        message += words["left"].format(n=len(report.left), names=some)
+    _answer(True, message, undo=_did(report.step), many=True)
 
 
-def _as_stored(value: Any) -> object:
-    """Return a cell of the site table as a store takes it."""
-    if isinstance(value, pd.Timestamp):
-        return value.date()
-    return None if pd.isna(value) else value
+def chosen_rows(snapshot: Snapshot | None, given: object) -> gpd.GeoDataFrame:
+    """Return the sites of some rows of the table as a page has seen it.
+
+    Parameters
+    ----------
+    snapshot
+        Of the data version the page has; None if it is not held any more.
+    given
+        Row numbers from the browser.
+
+    Raises
+    ------
+    SiteMapError
+        If the version is gone, or these are no rows of it.
+    """
+    if snapshot is None:
+        raise SiteMapError("the data is newer than the page: look at the choice again")
+    if not isinstance(given, list) or not 1 <= len(given) <= MAX_ROWS:
+        raise SiteMapError(f"choose 1 to {MAX_ROWS} rows")
+    rows = {row for row in given if isinstance(row, int) and 0 <= row < len(snapshot.sites)}
+    if len(rows) != len(given):
+        raise SiteMapError("the data is newer than the page: look at the choice again")
+    return snapshot.sites.iloc[sorted(rows)]
+
+
+def _edit_sites(
+    store: GeoPackageStore, seen: gpd.GeoDataFrame, changes: dict[str, object]
+) -> EditReport:
+    return edit_sites(
+        store,
+        seen,
+        changes,
+        who=page_person().name,
+        step_id=_steps().next_id(),
+        categories=get_library().categories,
+    )
+
+
+# ---- undo and redo ----------------------------------------------------------------------------------------------
+
+
+def _steps() -> Steps:
+    """Return this visitor's steps in the set that is open."""
+    state, name = st.session_state, f"steps_{current_dataset()}"
+    if name not in state:
+        state[name] = Steps()
+    steps: Steps = state[name]
+    return steps
+
+
+def undo_and_redo() -> dict[str, str]:
+    """Return the names of what would be undone and redone next, "" for nothing."""
+    undo, redo = _steps().to_undo(), _steps().to_redo()
+    return {"undo": undo.name if undo else "", "redo": redo.name if redo else ""}
+
+
+def _did(step: Step | None) -> int:
+    """Remember a step; return the number its undo is asked by, 0 for none."""
+    if step is None:
+        return 0
+    _steps().did(step)
+    return step.step_id
+
+
+def _did_place(kept: Sequence[Correction]) -> int:
+    if not kept:
+        return 0
+    return _did(Step(_steps().next_id(), kept[0].name, corrections=tuple(kept)))
+
+
+def _undo(asked: Action) -> None:
+    step = _steps().to_undo(_step_id(asked)) or _last_placing(asked)
+    if step is None:
+        _answer(False, _words()["place"]["nothing"])
+        return
+    report = _go_back(step, undo_step)
+    if report is not None:
+        _steps().took_back(step, report.step)
+        _tell_stepped("undone", step, report, redo=step.step_id)
+
+
+def _redo(asked: Action) -> None:
+    step = _steps().to_redo(_step_id(asked))
+    if step is None:
+        _answer(False, _words()["place"]["nothing_again"])
+        return
+    report = _go_back(step, redo_step)
+    if report is not None:
+        _steps().did_again(step, report.step)
+        _tell_stepped("redone", step, report, undo=step.step_id)
+
+
+def _step_id(asked: Action) -> int | None:
+    given = asked.get("step")
+    return given if isinstance(given, int) and given > 0 else None
+
+
+def _last_placing(asked: Action) -> Step | None:
+    """Return this person's newest placing that holds, from before the page was opened."""
+    if asked.get("placing") is not True:
+        return None
+    me = page_person().name
+    held = get_library().store(current_dataset()).corrections()
+    mine = next((one for one in held if one.who == me), None)
+    return None if mine is None else Step(_steps().next_id(), mine.name, corrections=(mine,))
+
+
+def _go_back(step: Step, go: Callable[..., EditReport]) -> EditReport | None:
+    """Undo or redo a step; None if it could not be, which is told."""
+    library = get_library()
+    store = library.store(current_dataset())
+    try:
+        return go(store, step, who=page_person().name, categories=library.categories)
+    except SiteMapError as error:
+        _answer(False, _words()["place"]["refused"].format(reason=_in_words(error)))
+        return None
+
+
+def _tell_stepped(key: str, step: Step, report: EditReport, **more: int) -> None:
+    words = _words()["place"]
+    done = report.step
+    if done is None:
+        _answer(False, words["all_theirs"].format(name=step.name))
+        return
+    message = words[key].format(name=step.name)
+    if step.count > 1:
+        message = words[f"{key}_many"].format(n=done.count)
+    if report.left:
+        message += words["left_theirs"].format(n=len(report.left))
+    _answer(True, message, stepped=True, **more)
 
 
 def read_changes(given: object, kind: str, categories: Categories) -> dict[str, object]:
@@ -321,12 +453,6 @@ def _read_day(text: str) -> date | None:
         raise SiteMapError(f'"{text[:20]}" is not a day like 2020-03-11') from None
 
 
-def _placed(site_id: str, message: str) -> None:
-    """Tell that a site is placed, and how many others state the same address."""
-    same = same_address(get_library().snapshot(current_dataset()).sites, site_id)
-    _answer(True, message, undo=1, site_id=site_id, same=len(same))
-
-
 def candidate_id(candidate: Candidate) -> str:
     """Return a short name of a candidate: the same for the same place and words."""
     shape = b"" if candidate.geometry is None else shapely.to_wkb(candidate.geometry)
@@ -336,8 +462,8 @@ def candidate_id(candidate: Candidate) -> str:
 
 def place_on_map(
     store: GeoPackageStore, site_id: str, asked: Action, *, who: str
-) -> tuple[str, bool]:
-    """Put a site where a person said, and return its name and whether it had a place before.
+) -> tuple[Correction, bool]:
+    """Put a site where a person said; return the correction as kept and whether the site had a place before.
 
     Parameters
     ----------
@@ -359,22 +485,23 @@ def place_on_map(
     site = store.site(site_id)
     if "pasted" in asked:
         text, datum = str(asked["pasted"])[:200], str(asked.get("datum", ""))
-        place_pasted(store, site_id, text, datum, who=who)
+        kept = place_pasted(store, site_id, text, datum, who=who)
     else:
-        _place_vertices(store, site_id, asked, who)
-    return str(site["name"]), site["precision"] != Precision.NONE
+        kept = _place_vertices(store, site_id, asked, who)
+    return kept, site["precision"] != Precision.NONE
 
 
-def _place_vertices(store: GeoPackageStore, site_id: str, asked: Action, who: str) -> None:
+def _place_vertices(store: GeoPackageStore, site_id: str, asked: Action, who: str) -> Correction:
     vertices = _vertices(asked.get("vertices"))
     within = _metres(asked.get("within_m"))
     if len(vertices) > 1:
-        place_line(store, site_id, vertices, who=who, uncertainty_m=within)
-        return
+        return place_line(store, site_id, vertices, who=who, uncertainty_m=within)
     (x, y) = vertices[0]
     # A click on a small-scale map is a hint, not a pin: it is drawn hollow, with its circle.
     precision = next((p for limit, p in CLICK_PRECISION if within <= limit), Precision.STREET)
-    place_site(store, site_id, x, y, "wgs84", who=who, precision=precision, uncertainty_m=within)
+    return place_site(
+        store, site_id, x, y, "wgs84", who=who, precision=precision, uncertainty_m=within
+    )
 
 
 def _metres(given: object) -> float:
@@ -392,23 +519,8 @@ def _vertices(given: object) -> list[tuple[float, float]]:
         raise SiteMapError("a position is two numbers") from error
 
 
-def _undo(asked: Action) -> None:
-    words, library = _words()["place"], get_library()
-    dataset, count = current_dataset(), asked.get("count", 1)
-    try:
-        for _ in range(min(count, MAX_SAME) if isinstance(count, int) and count > 0 else 1):
-            undone = undo_place(library.store(dataset), who=page_person().name)
-    except SiteMapError as error:
-        _answer(False, words["refused"].format(reason=_in_words(error)))
-        return
-    if undone is None:
-        _answer(False, words["nothing"])
-    else:
-        _answer(True, words["undone"].format(name=undone.name))
-
-
 def _answer(ok: bool, message: str, *, undo: int = 0, **more: object) -> None:
-    """Tell the map's page once how it went; `undo` is how many corrections take it back."""
+    """Tell the map's page once how it went; `undo` is the number of the step that can be taken back, 0 for none."""
     st.session_state["answer"] = {
         "ok": ok,
         "message": message,
@@ -440,8 +552,9 @@ _HANDLERS: dict[str, Callable[[Action], None]] = {
     "open": _open,
     "place": _place,
     "undo": _undo,
+    "redo": _redo,
     "candidate": _choose_candidate,
     "edit": _edit,
-    "unedit": _undo_edit,
+    "edit_many": _edit_many,
     "same": _place_same,
 }

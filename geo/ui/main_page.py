@@ -19,6 +19,7 @@ from geo.ui.actions import (
     choose_set,
     choose_shown_language,
     refilter,
+    undo_and_redo,
 )
 from geo.ui.address import current_dataset, current_filter, current_language, follow
 from geo.ui.describe import subtitle_of, title_of
@@ -195,6 +196,7 @@ def _map_state(
     words, latest = text["title"], snapshot.latest(chosen)
     return {
         "dataset": snapshot.dataset,
+        "version": snapshot.version,
         "data": f"../data/{snapshot.dataset}/{snapshot.version}/",
         "site": f"../site/{snapshot.dataset}/",
         "hidden": sorted(snapshot.categories.codes[key] for key in chosen.hidden),
@@ -205,6 +207,7 @@ def _map_state(
         "source": words["source"].format(source=words["and"].join(snapshot.sources[:3])),
         "notice": text["notice"]["demo"] if snapshot.fictitious else "",
         "editable": True,
+        "steps": undo_and_redo(),
         "importable": snapshot.dataset == REAL,
         "welcome": snapshot.dataset == "bulletin",
     }

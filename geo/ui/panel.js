@@ -74,9 +74,10 @@ const FROM_MAP = {
   place(message) { MAP.act({ ...message, type: 'place' }); },
   candidate(message) { MAP.act({ type: 'candidate', site_id: message.site_id, candidate: message.candidate }); },
   edit(message) { MAP.act({ type: 'edit', site_id: message.site_id, version: message.version, values: message.values }); },
-  unedit() { MAP.act({ type: 'unedit' }); },
+  edit_many(message) { MAP.act({ type: 'edit_many', version: message.version, rows: message.rows, values: message.values }); },
   same(message) { MAP.act({ type: 'same', site_id: message.site_id }); },
-  undo(message) { MAP.act({ type: 'undo', count: message.count || 1 }); },
+  undo(message) { MAP.act({ type: 'undo', step: message.step || 0, placing: message.placing === true }); },
+  redo(message) { MAP.act({ type: 'redo', step: message.step || 0 }); },
   refresh() { MAP.act({ type: 'refresh' }); },
   show(message) { MAP.act({ type: 'show', query: String(message.query) }); },
   open(message) { MAP.act({ type: 'open', dataset: message.dataset }); },
@@ -95,6 +96,13 @@ function present(on) {
   if (on && MAP.frame) MAP.frame.contentWindow.focus();
 }
 
+/** Undo or redo, as the keys of every office program say it; "" for other keys. The map's page knows the same. */
+function stepOf(event) {
+  if (!event.ctrlKey && !event.metaKey) return '';
+  const key = event.key.toLowerCase();
+  return key === 'y' || (key === 'z' && event.shiftKey) ? 'redo' : key === 'z' ? 'undo' : '';
+}
+
 /** Keys that concern the page; the map's page handles its own. Returns whether the key meant something. */
 function pressed(key) {
   const presenting = document.documentElement.classList.contains('baita-presenting');
@@ -109,6 +117,9 @@ function pressed(key) {
 }
 
 document.addEventListener('keydown', event => {
+  const typing = event.target.closest && event.target.closest('input,textarea,select,[contenteditable]');
+  const step = typing || event.altKey ? '' : stepOf(event);
+  if (step) { event.preventDefault(); MAP.send({ type: 'baita:command', run: step }); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest && event.target.closest('input,textarea,select,[contenteditable],[role="combobox"],[role="listbox"]')) return;
   if (pressed(event.key)) event.preventDefault();

@@ -76,6 +76,7 @@ def routes() -> list[BaseRoute]:
         Route(PREFIX + "/data/{dataset}/{version}/order/{column}.bin", handle(_order)),
         Route(PREFIX + "/data/{dataset}/{version}/words/{chunk:int}.json", handle(_words)),
         Route(PREFIX + "/data/{dataset}/{version}/row", handle(_row)),
+        Route(PREFIX + "/version/{dataset}", handle(_version)),
         Route(PREFIX + "/site/{dataset}/{site_id:path}.json", handle(_site)),
         Route(PREFIX + "/base/{stamp}/{name}", handle(_base_level)),
         Route(PREFIX + "/tiles/{layer}/{zoom:int}/{column:int}/{row:int}", handle(_tile)),
@@ -268,6 +269,15 @@ def _row(request: Request) -> Response:
     )
 
 
+def _version(request: Request) -> Response:
+    """Say which data version is the newest; pages in sight ask again and again, see `lookForNews` in map_page.js."""
+    return json_answer(
+        request,
+        {"version": get_library().store(request.path_params["dataset"]).data_version()},
+        FRESH,
+    )
+
+
 def _site(request: Request) -> Response:
     dataset, site_id = request.path_params["dataset"], request.path_params["site_id"]
     library = get_library()
@@ -312,7 +322,15 @@ def describe_site(snapshot: Snapshot, site_id: str, library: Library) -> dict[st
     return {
         **site_details(snapshot.sites, row, snapshot.categories),
         "history": [
-            {"field": c.field, "old": c.old, "new": c.new, "who": c.who, "at": _local_time(c.at)}
+            {
+                "field": c.field,
+                "old": c.old,
+                "new": c.new,
+                "who": c.who,
+                "at": _local_time(c.at),
+                "version": c.version,
+                "source": c.source,
+            }
             for c in history
         ],
     }

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from geo.category import load_categories
 from geo.errors import SiteMapError
-from geo.ui.actions import next_hidden, read_changes
+from geo.ui.actions import chosen_rows, next_hidden, read_changes
 
 CATEGORIES = load_categories()
 KEYS = sorted(CATEGORIES.codes)
@@ -94,3 +94,20 @@ def test_an_edit_is_read_with_its_types():
         "street": "南门街道",
     }
     assert read_changes({"as_of": ""}, "enterprise", CATEGORIES) == {"as_of": None}
+
+
+# ---- many at once
+
+
+@pytest.mark.parametrize("rows", [None, [], ["0"], [True, 10_000], [-1], [0, 0], list(range(6000))])
+def test_rows_that_are_none_are_refused(shared_library, rows):
+    with pytest.raises(SiteMapError):
+        chosen_rows(shared_library.snapshot("demo"), rows)
+
+
+def test_rows_are_those_of_the_version_the_page_has(shared_library):
+    snapshot = shared_library.snapshot("demo")
+    chosen = chosen_rows(snapshot, [3, 1])
+    assert chosen["site_id"].tolist() == snapshot.sites["site_id"].iloc[[1, 3]].tolist()
+    with pytest.raises(SiteMapError):
+        chosen_rows(None, [3, 1])
