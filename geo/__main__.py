@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geo.locate import Candidate
     from geo.settings import Settings
     from geo.site import SiteRecord
-    from geo.store import GeoPackageStore
+    from geo.store import SiteStore
     from geo.view import SiteFilter
 
 _BAD_INPUT = 2
@@ -297,7 +297,7 @@ def _backup(chosen: argparse.Namespace) -> int:
     return _print_json({"backup": str(path)})
 
 
-def _open(url: str, settings: Settings) -> GeoPackageStore:
+def _open(url: str, settings: Settings) -> SiteStore:
     """Return the store of a URL as it is, or the installation's own, filled on its first start."""
     from geo import pipeline
     from geo.store import open_store

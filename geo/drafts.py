@@ -43,7 +43,7 @@ from geo.read.grid import Progress, no_progress
 from geo.read.sandbox import read_text
 from geo.settings import Settings
 from geo.site import Claim, RowProblem, SiteRecord, Source
-from geo.store import GeoPackageStore
+from geo.store import SiteStore
 
 DECISIONS = ("open", "accepted", "rejected")
 MAX_NAME = 120
@@ -146,7 +146,7 @@ class Desk:
     """
 
     def __init__(
-        self, store: GeoPackageStore, settings: Settings, categories: Categories, folder: Path
+        self, store: SiteStore, settings: Settings, categories: Categories, folder: Path
     ) -> None:
         self._store, self._settings = store, settings
         self._categories, self._folder = categories, folder

@@ -16,7 +16,7 @@ import pandas as pd
 from geo.category import Categories
 from geo.errors import StoreError
 from geo.site import Correction, SiteUpdate
-from geo.store import GeoPackageStore
+from geo.store import SiteStore
 
 KEPT_STEPS = 100
 """How many of a visitor's steps can be taken back."""
@@ -62,7 +62,7 @@ class EditReport:
 
 
 def edit_sites(
-    store: GeoPackageStore,
+    store: SiteStore,
     seen: gpd.GeoDataFrame,
     changes: Cells,
     *,
@@ -111,9 +111,7 @@ def edit_sites(
     return EditReport(Step(step_id, name, before, dict.fromkeys(changed, changes)), left)
 
 
-def undo_step(
-    store: GeoPackageStore, step: Step, *, who: str, categories: Categories
-) -> EditReport:
+def undo_step(store: SiteStore, step: Step, *, who: str, categories: Categories) -> EditReport:
     """Take a step back and return it as it can be done again; cells that somebody has changed since stay.
 
     Raises
@@ -128,9 +126,7 @@ def undo_step(
     return _set_cells(store, step, step.after, step.before, "undo edit", who, categories)
 
 
-def redo_step(
-    store: GeoPackageStore, step: Step, *, who: str, categories: Categories
-) -> EditReport:
+def redo_step(store: SiteStore, step: Step, *, who: str, categories: Categories) -> EditReport:
     """Do a step again that was taken back and return it as it can be taken back.
 
     Raises
@@ -147,7 +143,7 @@ def redo_step(
 
 
 def _set_cells(
-    store: GeoPackageStore,
+    store: SiteStore,
     step: Step,
     expected: Mapping[str, Cells],
     wanted: Mapping[str, Cells],
@@ -174,7 +170,7 @@ def _set_cells(
     return EditReport(replace(step, before=before, after=after), tuple(left))
 
 
-def _rows(store: GeoPackageStore, ids: Sequence[str]) -> dict[str, Any]:
+def _rows(store: SiteStore, ids: Sequence[str]) -> dict[str, Any]:
     """Return the stored rows of some sites by id; those that are gone are not among them."""
     if len(ids) > _FEW:
         sites = store.read_sites()

@@ -50,7 +50,7 @@ from geo.site import (
     SiteRecord,
     is_located,
 )
-from geo.store import GeoPackageStore, open_store
+from geo.store import SiteStore, open_store
 
 DEMO_NOTICE = "演示数据（虚构）"
 """What every page and picture made from invented sites says."""
@@ -95,7 +95,7 @@ class LoadReport:
 
 
 def load_file(
-    store: GeoPackageStore,
+    store: SiteStore,
     path: str | Path,
     *,
     who: str = "",
@@ -135,7 +135,7 @@ def load_file(
 
 
 def load_files(
-    store: GeoPackageStore,
+    store: SiteStore,
     paths: Iterable[str | Path],
     *,
     who: str = "",
@@ -254,7 +254,7 @@ def _status_label(record: SiteRecord, categories: Categories) -> str:
 
 
 def import_records(
-    store: GeoPackageStore,
+    store: SiteStore,
     name: str,
     read: ReadReport,
     *,
@@ -284,7 +284,7 @@ def import_records(
 
 
 def make_locators(
-    store: GeoPackageStore,
+    store: SiteStore,
     settings: Settings,
     *,
     categories: Categories | None = None,
@@ -320,7 +320,7 @@ def make_locators(
 
 
 def _load(
-    store: GeoPackageStore,
+    store: SiteStore,
     file: str,
     read: ReadReport,
     locators: Sequence[Locator],
@@ -448,7 +448,7 @@ def _is_older(sites: gpd.GeoDataFrame, stored: gpd.GeoDataFrame) -> pd.Series:
 
 def prepare_store(
     settings: Settings, name: str = BULLETIN, *, progress: Progress | None = None
-) -> GeoPackageStore:
+) -> SiteStore:
     """Return an open store that holds what the project brings along.
 
     Fills an empty store, and reads the project's files again after they changed. A store that somebody else has
@@ -503,7 +503,7 @@ def _digest(settings: Settings, name: str) -> str:
     return digest.hexdigest()
 
 
-def _fill(store: GeoPackageStore, settings: Settings, name: str, tell: Progress) -> None:
+def _fill(store: SiteStore, settings: Settings, name: str, tell: Progress) -> None:
     files = _site_files(settings, name)
     if name == DEMO:
         # Before the first site, so that no moment shows invented sites without saying so.

@@ -33,7 +33,7 @@ from geo.site import (
     make_sites,
     site_row,
 )
-from geo.store import GeoPackageStore
+from geo.store import SiteStore
 
 if TYPE_CHECKING:
     from geo.locate.online import BatchReport
@@ -67,7 +67,7 @@ class GeocodeReport:
 
 
 def geocode_waiting(
-    store: GeoPackageStore,
+    store: SiteStore,
     settings: Settings,
     *,
     who: str,
@@ -135,7 +135,7 @@ def _as_record(row: pd.Series) -> SiteRecord:
 
 
 def place_site(
-    store: GeoPackageStore,
+    store: SiteStore,
     site_id: str,
     x: float,
     y: float,
@@ -197,7 +197,7 @@ def place_site(
     )
 
 
-def undo_place(store: GeoPackageStore, who: str) -> Correction | None:
+def undo_place(store: SiteStore, who: str) -> Correction | None:
     """Take the newest correction back and return it, or None if there is none."""
     last = store.last_correction()
     if last is not None:
@@ -243,7 +243,7 @@ def _fits(x: float, y: float, datum: str, district: Boundary) -> bool:
 
 
 def place_pasted(
-    store: GeoPackageStore,
+    store: SiteStore,
     site_id: str,
     text: str,
     datum: str,
@@ -280,7 +280,7 @@ def place_pasted(
 
 
 def place_line(
-    store: GeoPackageStore,
+    store: SiteStore,
     site_id: str,
     vertices: Sequence[tuple[float, float]],
     *,
@@ -359,7 +359,7 @@ def _online_candidates(site: pd.Series, settings: Settings) -> Sequence[Candidat
 
 
 def place_candidate(
-    store: GeoPackageStore, site_id: str, candidate: Candidate, *, who: str
+    store: SiteStore, site_id: str, candidate: Candidate, *, who: str
 ) -> Correction:
     """Put a site where a candidate is, on a person's word, and return the correction as kept.
 
@@ -390,7 +390,7 @@ def same_address(sites: gpd.GeoDataFrame, site_id: str) -> list[str]:
 
 
 def place_like(
-    store: GeoPackageStore, site_id: str, others: Iterable[str], *, who: str
+    store: SiteStore, site_id: str, others: Iterable[str], *, who: str
 ) -> list[Correction]:
     """Put sites where another one is, as far as known of that one; return the corrections as kept.
 
@@ -420,7 +420,7 @@ def place_like(
 
 
 def _keep(
-    store: GeoPackageStore,
+    store: SiteStore,
     site_id: str,
     geometry: shapely.Geometry,
     precision: str,

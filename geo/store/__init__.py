@@ -10,16 +10,27 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from geo.errors import StoreError
-from geo.store.geopackage import BatchReport, GeoPackageStore, Import, SaveReport, UndoReport
+from geo.store._imports import Import, UndoReport
+from geo.store._sites import BatchReport, SaveReport
+from geo.store.base import SiteStore
+from geo.store.geopackage import GeoPackageStore
 
-__all__ = ["BatchReport", "GeoPackageStore", "Import", "SaveReport", "UndoReport", "open_store"]
+__all__ = [
+    "BatchReport",
+    "GeoPackageStore",
+    "Import",
+    "SaveReport",
+    "SiteStore",
+    "UndoReport",
+    "open_store",
+]
 
 SUPPORTED = "give the path of a GeoPackage file (sites.gpkg) or gpkg:///path/to/sites.gpkg"
 # Two letters at least, so that C:\data\sites.gpkg is a path.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://|(gpkg):", re.IGNORECASE)
 
 
-def open_store(url: str | Path) -> GeoPackageStore:
+def open_store(url: str | Path) -> SiteStore:
     """Return the store at a path or URL, made first if there is none.
 
     Parameters

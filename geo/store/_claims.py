@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Iterable
 from datetime import date
 
 from geo.site import Claim, Source
-from geo.store._rows import SqlValue, check_text
+from geo.store._database import Database, SqlValue
+from geo.store._rows import check_text
 
 _TEXTS = "claim_id scope sector metric role unit claim_kind approx".split()
 _COLUMNS = (*_TEXTS, "value", "as_of", "source_file", "source_where", "source_quote")
@@ -18,17 +18,18 @@ _UPSERT = (
     f"INSERT INTO claims ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
     " ON CONFLICT (claim_id, role) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _REST)
-    + f" WHERE ({', '.join(f'claims.{name}' for name in _REST)})"
-    + f" IS NOT ({', '.join(f'excluded.{name}' for name in _REST)})"
+    + f" WHERE ({', '.join(f'claims.{name}' for name in _REST)}) {{differ}}"
+    + f" ({', '.join(f'excluded.{name}' for name in _REST)})"
 )
 
 
-def upsert(db: sqlite3.Connection, claims: Iterable[Claim]) -> None:
+def upsert(db: Database, claims: Iterable[Claim]) -> None:
     """Insert claims, or update those of the same `claim_id` and `role` that differ."""
-    db.executemany(_UPSERT, [_values(claim) for claim in claims])
+    statement = _UPSERT.format(differ=db.dialect.differ)
+    db.executemany(statement, [_values(claim) for claim in claims])
 
 
-def read(db: sqlite3.Connection) -> list[Claim]:
+def read(db: Database) -> list[Claim]:
     """Return all claims in the order they first came."""
     return [
         Claim(
@@ -44,13 +45,13 @@ def read(db: sqlite3.Connection) -> list[Claim]:
 Key = tuple[str, str]
 
 
-def raw_rows(db: sqlite3.Connection) -> dict[Key, list[object]]:
-    """Return all claims' cells by `claim_id` and `role`, as they are in the file."""
+def raw_rows(db: Database) -> dict[Key, list[object]]:
+    """Return all claims' cells by `claim_id` and `role`, as they are kept."""
     rows = db.execute(f"SELECT claim_id, role, {', '.join(_REST)} FROM claims ORDER BY id")
     return {(str(claim_id), str(role)): list(cells) for claim_id, role, *cells in rows}
 
 
-def put_back(db: sqlite3.Connection, key: Key, cells: list[SqlValue] | None) -> None:
+def put_back(db: Database, key: Key, cells: list[SqlValue] | None) -> None:
     """Give a claim the cells it had, or take it away if it was not there (None)."""
     if cells is None:
         db.execute("DELETE FROM claims WHERE claim_id = ? AND role = ?", key)
@@ -65,4 +66,5 @@ def _values(claim: Claim) -> list[SqlValue]:
     for text in (*texts, source.file, source.where, source.quote):
         check_text(f"claim {claim.claim_id}".replace("\0", ""), text)
     as_of = claim.as_of.isoformat()[:10] if claim.as_of else None
-    return [*texts, float(claim.value), as_of, source.file, source.where, source.quote]
+    value = None if math.isnan(claim.value) else float(claim.value)
+    return [*texts, value, as_of, source.file, source.where, source.quote]

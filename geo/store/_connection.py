@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from geo.errors import StoreError
-from geo.store._blob import register_functions
+from geo.site import COLUMNS
+from geo.store._blob import from_blobs, register_functions
+from geo.store._database import SqlValue
+from geo.store._rows import SELECTED
 from geo.store._schema import NEW_CONTENTS, NEW_DATA_VERSION
 
 BUSY_S = 20.0
@@ -61,7 +66,49 @@ def translated(name: str) -> Iterator[None]:
         raise StoreError(f"{name}: {error.strerror or 'the disk failed'}") from error
 
 
-def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
+class SqliteDialect:
+    """A GeoPackage keeps the cells as the program knows them."""
+
+    select = ", ".join(SELECTED)
+    wanted = "json_each(?) AS wanted"
+    differ = "IS NOT"
+    shapes = staticmethod(from_blobs)
+
+    def list_of(self, texts: Iterable[str]) -> str:
+        """Return some texts as one value."""
+        return json.dumps(list(texts))
+
+    def to_database(self, column: str, values: Sequence[SqlValue]) -> Sequence[SqlValue]:
+        """Return the cells themselves."""
+        return values
+
+    def from_database(self, cells: Sequence[SqlValue]) -> dict[str, SqlValue]:
+        """Return a row of `select`."""
+        return dict(zip(COLUMNS, cells, strict=True))
+
+
+class SqliteDatabase(sqlite3.Connection):
+    """A connection as the statements of the store need it."""
+
+    dialect = SqliteDialect()
+
+    def insert(self, statement: str, values: Sequence[Any], /) -> int:
+        """Run an INSERT of one row and return the row's id."""
+        return int(self.execute(statement, values).lastrowid or 0)
+
+    def insert_many(
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    ) -> None:
+        """Add rows to a table."""
+        marks = ", ".join("?" * len(columns))
+        self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run a query; SQLite gives its rows one by one as it is."""
+        return self.execute(statement, values)
+
+
+def connect(path: Path, mode: str = "rw") -> SqliteDatabase:
     """Open a file; `mode` is SQLite's `ro`, `rw` or `rwc` (only the last one makes a file)."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -69,6 +116,7 @@ def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
         timeout=BUSY_S,
         isolation_level=None,
         check_same_thread=False,
+        factory=SqliteDatabase,
     )
 
 
@@ -81,12 +129,12 @@ class Connections:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, path.name
-        self._idle: list[tuple[FileId, sqlite3.Connection]] = []
+        self._idle: list[tuple[FileId, SqliteDatabase]] = []
         self._process = os.getpid()
         self._closed = False
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[SqliteDatabase]:
         """Lend a connection; each statement sees the newest committed state."""
         with translated(self.name):
             file, db = self._take()
@@ -96,7 +144,7 @@ class Connections:
                 self._give_back(file, db)
 
     @contextmanager
-    def snapshot(self) -> Iterator[sqlite3.Connection]:
+    def snapshot(self) -> Iterator[SqliteDatabase]:
         """Lend a connection on which all statements see one and the same state."""
         with self.reading() as db:
             db.execute("BEGIN")
@@ -104,7 +152,7 @@ class Connections:
             db.execute("COMMIT")
 
     @contextmanager
-    def writing(self, *, data: bool = True) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, data: bool = True) -> Iterator[SqliteDatabase]:
         """Lend a connection in a write transaction: all of it is kept on disk, or nothing.
 
         The data version changes if, and only if, something was written and that is `data`.
@@ -125,7 +173,7 @@ class Connections:
             while True:
                 self._idle.pop()[1].close()
 
-    def _take(self) -> tuple[FileId, sqlite3.Connection]:
+    def _take(self) -> tuple[FileId, SqliteDatabase]:
         if self._closed:
             raise StoreError(f"{self.name} was closed: open the store again")
         if os.getpid() != self._process:
@@ -141,7 +189,7 @@ class Connections:
                 db.close()
         return now, self._open()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> SqliteDatabase:
         db = connect(self.path)
         register_functions(db)
         db.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -150,7 +198,7 @@ class Connections:
         db.execute("PRAGMA cache_size = -64000")
         return db
 
-    def _give_back(self, file: FileId, db: sqlite3.Connection) -> None:
+    def _give_back(self, file: FileId, db: SqliteDatabase) -> None:
         # A failed write on a full disk may leave no open transaction: ROLLBACK would be an error then.
         if db.in_transaction:
             with suppress(sqlite3.Error):

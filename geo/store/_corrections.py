@@ -7,7 +7,6 @@ easier to read, but GEOS 3.14 prints no more than 16 decimals: a number below 1 
 from __future__ import annotations
 
 import json
-import sqlite3
 from datetime import datetime
 
 import numpy as np
@@ -15,14 +14,15 @@ import shapely
 
 from geo.errors import StoreError
 from geo.site import LOCATION, Correction
-from geo.store._rows import SqlValue, check_text, encode_value, refuse_infinite
+from geo.store._database import Database, SqlValue
+from geo.store._rows import check_text, encode_value, refuse_infinite
 from geo.store._sites import Author, Row, change, find, from_plain, to_plain
 
 _COLUMNS = "site_id kind name wkb precision uncertainty_m who at x y datum".split()
 _ACTIVE = f"SELECT {', '.join(_COLUMNS)}, id FROM corrections WHERE undone_at IS NULL"
 
 
-def insert(db: sqlite3.Connection, correction: Correction, before: Row) -> int:
+def insert(db: Database, correction: Correction, before: Row) -> int:
     """Keep a correction with what it replaces; return its id."""
     refuse_infinite(np.array([correction.geometry], dtype=object), [correction.site_id])
     texts = (correction.site_id, correction.kind, correction.name, correction.who, correction.datum)
@@ -36,14 +36,13 @@ def insert(db: sqlite3.Connection, correction: Correction, before: Row) -> int:
         *(correction.datum, _to_json(before)),
     )
     marks = ", ".join("?" * len(values))
-    done = db.execute(
+    return db.insert(
         f"INSERT INTO corrections ({', '.join(_COLUMNS)}, before) VALUES ({marks})", values
     )
-    return int(done.lastrowid or 0)
 
 
-def active(db: sqlite3.Connection, limit: int = -1) -> list[Correction]:
-    """Return the corrections that hold, newest first; at most `limit` if it is not negative."""
+def active(db: Database, limit: int = 2**62) -> list[Correction]:
+    """Return the corrections that hold, newest first; at most `limit`."""
     rows = db.execute(f"{_ACTIVE} ORDER BY id DESC LIMIT ?", (limit,))
     return [
         Correction(
@@ -58,8 +57,8 @@ def active(db: sqlite3.Connection, limit: int = -1) -> list[Correction]:
     ]
 
 
-def undo(db: sqlite3.Connection, correction_id: int, author: Author) -> None:
-    """Take one correction back; see `GeoPackageStore.undo_correction`."""
+def undo(db: Database, correction_id: int, author: Author) -> None:
+    """Take one correction back; see `SiteStore.undo_correction`."""
     found = db.execute(
         "SELECT site_id, before, undone_at FROM corrections WHERE id = ?", (correction_id,)
     ).fetchone()
@@ -78,7 +77,7 @@ def undo(db: sqlite3.Connection, correction_id: int, author: Author) -> None:
         change(db, row, _from_json(before), author)
 
 
-def _refuse_if_newer(db: sqlite3.Connection, correction_id: int, site_id: str) -> None:
+def _refuse_if_newer(db: Database, correction_id: int, site_id: str) -> None:
     newer = db.execute(
         "SELECT max(id) FROM corrections WHERE site_id = ? AND id > ? AND undone_at IS NULL",
         (site_id, correction_id),

@@ -7,7 +7,6 @@ store's own file except through SQLite: closing any other handle on it would dro
 from __future__ import annotations
 
 import os
-import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +16,7 @@ from geo.errors import StoreError
 from geo.store import _schema
 from geo.store._blob import from_blobs
 from geo.store._connection import connect
+from geo.store._database import Database
 from geo.store._rows import some
 
 
@@ -96,14 +96,14 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def structure_faults(db: sqlite3.Connection) -> Iterator[str]:
+def structure_faults(db: Database) -> Iterator[str]:
     """Yield what SQLite finds wrong with its own pages and indexes."""
     for (line,) in db.execute("PRAGMA integrity_check(10)"):
         if line != "ok":
             yield f"the file is damaged: {line}"
 
 
-def content_faults(db: sqlite3.Connection) -> Iterator[str]:
+def content_faults(db: Database) -> Iterator[str]:
     """Yield where the R-tree, the shapes and the history do not fit the table."""
     (line,) = db.execute("SELECT rtreecheck('rtree_sites_geom')").fetchone()
     if line != "ok":

@@ -7,7 +7,6 @@ somebody has changed since stays as it is: an undo never takes another person's 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ import geopandas as gpd
 from geo.errors import StoreError
 from geo.site import COLUMNS, Claim
 from geo.store import _claims, _sites
+from geo.store._database import Database
 from geo.store._sites import Author, Row, SaveReport
 
 _LISTED = "id, name, who, at, added, changed, undone_by, undone_at"
@@ -47,7 +47,7 @@ class UndoReport:
 
 
 def save(
-    db: sqlite3.Connection,
+    db: Database,
     sites: gpd.GeoDataFrame,
     claims: Sequence[Claim],
     name: str,
@@ -55,11 +55,11 @@ def save(
 ) -> tuple[SaveReport, int]:
     """Save sites and claims together; return what changed and the import's id, 0 if nothing did."""
     ids = sites["site_id"].tolist()
-    before = {site_id: _sites.find(db, site_id) for site_id in ids}
+    before = _sites.find_many(db, ids)
     claims_before = _claims.raw_rows(db)
     report = _sites.save(db, sites, author)
     _claims.upsert(db, claims)
-    touched = _touched(db, before)
+    touched = _touched(db, ids, before)
     new_claims = {key: claims_before.get(key) for key in _differing(db, claims_before)}
     if not touched and not new_claims:
         return report, 0
@@ -67,36 +67,30 @@ def save(
         "sites": touched,
         "claims": [{"key": list(key), "row": row} for key, row in new_claims.items()],
     }
-    done = db.execute(
+    number = db.insert(
         "INSERT INTO imports (name, who, at, added, changed, before) VALUES (?, ?, ?, ?, ?, ?)",
         (name, author.who, author.at, report.added, report.changed, json.dumps(kept)),
     )
-    return report, int(done.lastrowid or 0)
+    return report, number
 
 
-def _touched(db: sqlite3.Connection, before: dict[str, Row | None]) -> list[dict[str, object]]:
+def _touched(db: Database, ids: list[str], before: dict[str, Row]) -> list[dict[str, object]]:
     """Return for each site that is new or has a new version: the row before it, and its version now."""
     touched: list[dict[str, object]] = []
-    for site_id, row in before.items():
-        version = _version(db, site_id)
+    now = _sites.find_versions(db, ids)
+    for site_id in ids:
+        row, version = before.get(site_id), now[site_id]
         if row is None or version != row["version"]:
             old = None if row is None else _sites.to_plain(row)
             touched.append({"site_id": site_id, "version": version, "before": old})
     return touched
 
 
-def _version(db: sqlite3.Connection, site_id: str) -> int | None:
-    row = db.execute("SELECT version FROM sites WHERE site_id = ?", (site_id,)).fetchone()
-    return None if row is None else int(row[0])
-
-
-def _differing(
-    db: sqlite3.Connection, before: dict[tuple[str, str], list[object]]
-) -> list[tuple[str, str]]:
+def _differing(db: Database, before: dict[tuple[str, str], list[object]]) -> list[tuple[str, str]]:
     return [key for key, row in _claims.raw_rows(db).items() if before.get(key) != row]
 
 
-def listed(db: sqlite3.Connection, limit: int) -> list[Import]:
+def listed(db: Database, limit: int) -> list[Import]:
     """Return imports, newest first."""
     rows = db.execute(f"SELECT {_LISTED} FROM imports ORDER BY id DESC LIMIT ?", (limit,))
     return [
@@ -108,8 +102,8 @@ def listed(db: sqlite3.Connection, limit: int) -> list[Import]:
     ]
 
 
-def undo(db: sqlite3.Connection, import_id: int, author: Author) -> UndoReport:
-    """Take one import back; see `GeoPackageStore.undo_import`."""
+def undo(db: Database, import_id: int, author: Author) -> UndoReport:
+    """Take one import back; see `SiteStore.undo_import`."""
     found = db.execute(
         "SELECT before, undone_at FROM imports WHERE id = ?", (import_id,)
     ).fetchone()
@@ -123,8 +117,9 @@ def undo(db: sqlite3.Connection, import_id: int, author: Author) -> UndoReport:
     )
     kept, removed, restored = [], 0, 0
     held = json.loads(found[0])
+    rows = _sites.find_many(db, [one["site_id"] for one in held["sites"]])
     for one in held["sites"]:
-        row = _sites.find(db, one["site_id"])
+        row = rows.get(one["site_id"])
         if row is None or row["version"] != one["version"]:
             kept += [one["site_id"]] if row is not None else []
         elif one["before"] is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import datetime
 
 from geo.access import AuditEntry, Role
 from geo.errors import StoreError
+from geo.store._database import Database
 from geo.store._rows import check_text
 from geo.store._sites import Author
 
@@ -14,7 +14,7 @@ AUDIT_KEPT = 100_000
 """Lines of the audit list that are kept; older ones go."""
 
 
-def roles(db: sqlite3.Connection) -> dict[str, Role]:
+def roles(db: Database) -> dict[str, Role]:
     """Return the role of each person who was given one."""
     return {
         str(name): Role(role)
@@ -22,7 +22,7 @@ def roles(db: sqlite3.Connection) -> dict[str, Role]:
     }
 
 
-def give_role(db: sqlite3.Connection, name: str, role: Role, author: Author) -> None:
+def give_role(db: Database, name: str, role: Role, author: Author) -> None:
     """Give a person a role instead of the one before, and write that down."""
     if not check_text("the name of the person", name).strip():
         raise StoreError("a person needs a name")
@@ -35,7 +35,7 @@ def give_role(db: sqlite3.Connection, name: str, role: Role, author: Author) -> 
     write_down(db, AuditEntry(at, author.who, "set_member", name, True, role.value))
 
 
-def write_down(db: sqlite3.Connection, entry: AuditEntry) -> None:
+def write_down(db: Database, entry: AuditEntry) -> None:
     """Add a line to the audit list."""
     texts = [entry.who, entry.action, entry.target, entry.detail]
     who, action, target, detail = (text.replace("\0", "")[:500] for text in texts)
@@ -47,7 +47,7 @@ def write_down(db: sqlite3.Connection, entry: AuditEntry) -> None:
     db.execute("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", (AUDIT_KEPT,))
 
 
-def audit(db: sqlite3.Connection, limit: int) -> list[AuditEntry]:
+def audit(db: Database, limit: int) -> list[AuditEntry]:
     """Return the newest lines of the audit list, newest first."""
     rows = db.execute(
         "SELECT at, who, action, target, allowed, detail FROM audit ORDER BY id DESC LIMIT ?",

@@ -1,14 +1,8 @@
-"""Site columns as SQLite values and back, and as the text that stands in the history.
-
-SQLite value of each column: text as it is; numbers as DOUBLE, missing as NULL; `as_of` as ISO text, a day
-if it is one (2020-03-11), else to the millisecond; `fictitious` as 0 or 1; the geometry as a GeoPackage blob.
-NULL in a text column (QGIS writes it) is read as "".
-"""
+"""Site columns as cells (see `geo.store._database`) and back, and as the text that stands in the history."""
 
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date
@@ -23,23 +17,21 @@ import shapely
 from geo.errors import StoreError
 from geo.site import AS_OF_DTYPE, COLUMNS, CRS, NUMBERS, TEXT, Precision, Reason
 from geo.store._blob import from_blob, from_blobs, to_blobs
-from geo.store._schema import column_sql
+from geo.store._database import Columns, Database, Rows, Shapes, SqlValue, column_sql
 
-SqlValue = str | int | float | bytes | None
-Columns = dict[str, list[SqlValue]]
 WKT_LENGTH = 200
 """Characters of a shape's WKT that the history keeps."""
 
 _TEXT = frozenset(TEXT)
 _NUMBERS = frozenset(NUMBERS)
-SELECT = ", ".join(
+SELECTED = [
     f"coalesce(s.{column_sql(c)}, '')" if c in _TEXT else f"s.{column_sql(c)}" for c in COLUMNS
-)
-"""What a query gives for `decode`, from `sites AS s`."""
+]
+"""What a query asks for, from `sites AS s`. NULL in a text column (QGIS writes it) is read as ""."""
 
 
 def encode(sites: gpd.GeoDataFrame) -> Columns:
-    """Return the SQLite values of a site table, column by column."""
+    """Return the cells of a site table, column by column."""
     columns: Columns = {name: sites[name].tolist() for name in TEXT}
     for name in NUMBERS:
         numbers = sites[name].to_numpy()
@@ -52,7 +44,7 @@ def encode(sites: gpd.GeoDataFrame) -> Columns:
 
 
 def encode_value(column: str, value: object) -> SqlValue:
-    """Return the SQLite value of one cell; `TypeError` if it is not what the column holds."""
+    """Return one cell; `TypeError` if it is not what the column holds."""
     if column in _TEXT:
         if not isinstance(value, str):
             raise TypeError(f"{column} is {type(value).__name__}, not text")
@@ -78,8 +70,13 @@ def _day(value: object) -> object:
     raise TypeError(f"as_of is {type(value).__name__}, not a date")
 
 
-def fetch_columns(rows: sqlite3.Cursor) -> Columns:
-    """Return the values of a query of `SELECT`, column by column."""
+def read_table(db: Database, rows: Rows) -> gpd.GeoDataFrame:
+    """Return the site table of the rows of a query of the dialect's `select`."""
+    columns = _fetch_columns(rows)
+    return _table(columns, *db.dialect.shapes(columns["geometry"]))
+
+
+def _fetch_columns(rows: Rows) -> Columns:
     lists: list[list[SqlValue]] = [[] for _ in COLUMNS]
     # A few rows at a time: 100,000 tuples at once would have the garbage collector look at each of them.
     while chunk := rows.fetchmany(500):
@@ -89,13 +86,17 @@ def fetch_columns(rows: sqlite3.Cursor) -> Columns:
 
 
 def decode(values: Columns) -> gpd.GeoDataFrame:
-    """Return the site table of the values of a query of `SELECT`.
+    """Return the site table of cells."""
+    return _table(values, *from_blobs(values["geometry"]))
+
+
+def _table(values: Columns, shapes: Shapes, broken: npt.NDArray[np.bool_]) -> gpd.GeoDataFrame:
+    """Return the site table of columns and shapes.
 
     A shape that cannot be read (another program wrote half of one) is not on the map: its row comes back
-    without it, as a place that nobody found. `GeoPackageStore.check` names such rows.
+    without it, as a place that nobody found. `SiteStore.check` names such rows.
     """
     frame = pd.DataFrame({name: _decode_column(name, values[name]) for name in COLUMNS[:-1]})
-    shapes, broken = from_blobs(values["geometry"])
     if broken.any():
         frame.loc[broken, "precision"] = Precision.NONE.value
         frame.loc[broken, "reason"] = Reason.NO_COORDINATE.value

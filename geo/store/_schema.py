@@ -17,21 +17,15 @@ from collections.abc import Callable, Iterable, Iterator
 
 from geo.errors import StoreError
 from geo.site import COLUMNS, NUMBERS, TEXT
+from geo.store._database import OUTSIDE, column_sql
 
 APPLICATION_ID = 0x47504B47  # "GPKG"
 USER_VERSION = 10400
 SCHEMA_VERSION = 4
-OUTSIDE = "outside"
-"""`source` of a history row whose change was made by another program; nobody knows `who`."""
-
 TABLES = ("history", "claims", "corrections", "meta")
 """Tables that every store has, of whatever version."""
 NEWER_TABLES = ("imports", "members", "audit")
-RESERVED = frozenset({"schema_version", "data_version"})
-"""Keys of `meta` that only the store sets."""
-
 NOW = "strftime('%Y-%m-%dT%H:%M:%fZ','now')"
-DATA_COLUMNS = tuple(c for c in COLUMNS if c not in ("site_id", "version", "geometry"))
 
 # A counter alone would come round again after a backup is put back; the random part never does.
 NEW_DATA_VERSION = (
@@ -42,10 +36,6 @@ NEW_DATA_VERSION = (
 NEW_CONTENTS = (
     f"UPDATE gpkg_contents SET last_change = {NOW}, min_x = NULL, min_y = NULL, max_x = NULL,"
     " max_y = NULL WHERE table_name = 'sites'"
-)
-INSERT_HISTORY = (
-    "INSERT INTO history (site_id, field, old, new, who, at, version, source)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 _WGS84 = (
@@ -236,14 +226,6 @@ def migrate(db: sqlite3.Connection) -> None:
     for version in range(int(row[0]), SCHEMA_VERSION):
         MIGRATIONS[version](db)
     db.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(SCHEMA_VERSION),))
-
-
-def column_sql(column: str) -> str:
-    """Return the quoted name of a site column in the file; `KeyError` if there is none."""
-    return _SQL_NAMES[column]
-
-
-_SQL_NAMES = {column: f'"{column}"' for column in COLUMNS} | {"geometry": '"geom"'}
 
 
 def _sites_table() -> str:

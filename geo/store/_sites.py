@@ -1,13 +1,11 @@
 """The site table's own statements: saved as a whole, changed cell by cell, with its history.
 
 Every function runs inside the caller's transaction. History rows go in before the rows they are about,
-which is how the triggers of `geo.store._schema` tell our writes from those of other programs.
+which is how the triggers of a GeoPackage tell our writes from those of other programs.
 """
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,17 +17,17 @@ import pandas as pd
 
 from geo.errors import StoreConflict, StoreError
 from geo.site import COLUMNS, STATEMENT, Change
-from geo.store._rows import (
-    SELECT,
+from geo.store._database import (
+    DATA_COLUMNS,
+    HISTORY,
+    SITE_COLUMNS,
     Columns,
+    Database,
+    Rows,
     SqlValue,
-    changed_cells,
-    decode,
-    encode,
-    fetch_columns,
-    history_text,
+    column_sql,
 )
-from geo.store._schema import DATA_COLUMNS, INSERT_HISTORY, column_sql
+from geo.store._rows import changed_cells, encode, history_text, read_table
 
 Row = dict[str, SqlValue]
 
@@ -68,16 +66,36 @@ class Author:
         object.__setattr__(self, "at", self.at or now.replace("+00:00", "Z"))
 
 
-def read_ids(db: sqlite3.Connection, ids: Iterable[str]) -> gpd.GeoDataFrame:
+def read_ids(db: Database, ids: Iterable[str]) -> gpd.GeoDataFrame:
     """Return the stored rows of some sites, as a site table."""
+    return read_table(db, _rows_of(db, ids))
+
+
+def find_many(db: Database, ids: Iterable[str]) -> dict[str, Row]:
+    """Return the cells of those sites that are in the store, by id."""
+    rows = map(db.dialect.from_database, _rows_of(db, ids))
+    return {str(row["site_id"]): row for row in rows}
+
+
+def _rows_of(db: Database, ids: Iterable[str]) -> Rows:
     query = (
-        f"SELECT {SELECT} FROM json_each(?) AS wanted JOIN sites AS s ON s.site_id = wanted.value"
+        f"SELECT {db.dialect.select} FROM {db.dialect.wanted}"
+        " JOIN sites AS s ON s.site_id = wanted.value"
     )
-    return decode(fetch_columns(db.execute(query, (json.dumps(list(ids)),))))
+    return db.execute(query, (db.dialect.list_of(ids),))
 
 
-def save(db: sqlite3.Connection, sites: gpd.GeoDataFrame, author: Author) -> SaveReport:
-    """Insert new sites and update those that differ; see `GeoPackageStore.save_sites`."""
+def find_versions(db: Database, ids: Iterable[str]) -> dict[str, int]:
+    """Return the version of each site that is in the store."""
+    query = (
+        f"SELECT s.site_id, s.version FROM {db.dialect.wanted}"
+        " JOIN sites AS s ON s.site_id = wanted.value"
+    )
+    return dict(db.execute(query, (db.dialect.list_of(ids),)).fetchall())
+
+
+def save(db: Database, sites: gpd.GeoDataFrame, author: Author) -> SaveReport:
+    """Insert new sites and update those that differ; see `SiteStore.save_sites`."""
     stored = read_ids(db, sites["site_id"])
     where = pd.Index(stored["site_id"]).get_indexer(pd.Index(sites["site_id"]))
     new = sites[where < 0].reset_index(drop=True)
@@ -88,38 +106,37 @@ def save(db: sqlite3.Connection, sites: gpd.GeoDataFrame, author: Author) -> Sav
     return SaveReport(len(new), changed, len(given) - changed)
 
 
-def _insert(db: sqlite3.Connection, new: gpd.GeoDataFrame, author: Author) -> None:
+def _insert(db: Database, new: gpd.GeoDataFrame, author: Author) -> None:
     if new.empty:
         return
     columns = encode(new)
     columns["version"] = _first_versions(db, new)
     about = ("site_id", "name", "version", "source_file", "source_where")
-    db.executemany(
-        INSERT_HISTORY,
+    db.insert_many(
+        "history",
+        HISTORY,
         (
             (site_id, "created", "", name, author.who, author.at, version, _source(author, f, w))
             for site_id, name, version, f, w in zip(*(columns[c] for c in about), strict=True)
         ),
     )
-    names = ", ".join(map(column_sql, COLUMNS))
-    marks = ", ".join("?" * len(COLUMNS))
-    rows = zip(*columns.values(), strict=True)
-    db.executemany(f"INSERT INTO sites ({names}) VALUES ({marks})", rows)
+    cells = [db.dialect.to_database(name, columns[name]) for name in COLUMNS]
+    db.insert_many("sites", SITE_COLUMNS, zip(*cells, strict=True))
 
 
-def _first_versions(db: sqlite3.Connection, new: gpd.GeoDataFrame) -> list[SqlValue]:
+def _first_versions(db: Database, new: gpd.GeoDataFrame) -> list[SqlValue]:
     """Return the versions as given; an id that was deleted (in QGIS) goes on from its last version."""
     query = (
-        "SELECT h.site_id, max(h.version) FROM json_each(?) AS wanted"
+        f"SELECT h.site_id, max(h.version) FROM {db.dialect.wanted}"
         " JOIN history AS h ON h.site_id = wanted.value GROUP BY h.site_id"
     )
-    last = dict(db.execute(query, (json.dumps(new["site_id"].tolist()),)).fetchall())
+    last = dict(db.execute(query, (db.dialect.list_of(new["site_id"]),)).fetchall())
     pairs = zip(new["site_id"], new["version"].tolist(), strict=True)
     return [max(version, last.get(site_id, 0) + 1) for site_id, version in pairs]
 
 
 def _update_differing(
-    db: sqlite3.Connection, stored: gpd.GeoDataFrame, given: gpd.GeoDataFrame, author: Author
+    db: Database, stored: gpd.GeoDataFrame, given: gpd.GeoDataFrame, author: Author
 ) -> int:
     differs = changed_cells(stored, given)
     rows = np.logical_or.reduce(list(differs.values()))
@@ -128,7 +145,7 @@ def _update_differing(
     old, new = encode(stored[rows]), encode(given[rows])
     new["version"] = [version + 1 for version in old["version"]]  # type: ignore[operator]
     cells = {name: np.flatnonzero(mask[rows]).tolist() for name, mask in differs.items()}
-    db.executemany(INSERT_HISTORY, _history_rows(old, new, cells, author))
+    db.insert_many("history", HISTORY, _history_rows(old, new, cells, author))
     _update_rows(db, new, moved=differs["geometry"][rows])
     return int(rows.sum())
 
@@ -149,13 +166,14 @@ def _history_rows(
             )
 
 
-def _update_rows(db: sqlite3.Connection, new: Columns, *, moved: np.ndarray) -> None:
+def _update_rows(db: Database, new: Columns, *, moved: np.ndarray) -> None:
     # Setting the geometry makes the R-tree work: leave it out where the place is the same.
     for move in (False, True):
         names = [*DATA_COLUMNS, "version", *(["geometry"] if move else [])]
         setters = ", ".join(f"{column_sql(name)} = ?" for name in names)
         chosen = np.flatnonzero(moved == move).tolist()
-        rows = ([*(new[name][i] for name in names), new["site_id"][i]] for i in chosen)
+        given = [db.dialect.to_database(name, [new[name][i] for i in chosen]) for name in names]
+        rows = zip(*given, [new["site_id"][i] for i in chosen], strict=True)
         db.executemany(f"UPDATE sites SET {setters} WHERE site_id = ?", rows)
 
 
@@ -163,13 +181,14 @@ def _source(author: Author, file: SqlValue, where: SqlValue) -> str:
     return author.source or " ".join(str(part) for part in (file, where) if part)
 
 
-def find(db: sqlite3.Connection, site_id: str) -> Row | None:
+def find(db: Database, site_id: str) -> Row | None:
     """Return one site's values, or None if there is no such site."""
-    row = db.execute(f"SELECT {SELECT} FROM sites AS s WHERE s.site_id = ?", (site_id,)).fetchone()
-    return None if row is None else dict(zip(COLUMNS, row, strict=True))
+    query = f"SELECT {db.dialect.select} FROM sites AS s WHERE s.site_id = ?"
+    row = db.execute(query, (site_id,)).fetchone()
+    return None if row is None else db.dialect.from_database(row)
 
 
-def fetch(db: sqlite3.Connection, site_id: str, version: int | None = None) -> Row:
+def fetch(db: Database, site_id: str, version: int | None = None) -> Row:
     """Return one site's values, if it is still at a version (None: at any).
 
     Raises
@@ -188,7 +207,7 @@ def fetch(db: sqlite3.Connection, site_id: str, version: int | None = None) -> R
     return row
 
 
-def change(db: sqlite3.Connection, row: Row, values: Mapping[str, SqlValue], author: Author) -> int:
+def change(db: Database, row: Row, values: Mapping[str, SqlValue], author: Author) -> int:
     """Set some cells of one site and return its version: a new one if any cell differs."""
     differs = [name for name in COLUMNS if name in values and values[name] != row[name]]
     found = int(row["version"])  # type: ignore[arg-type]
@@ -197,15 +216,17 @@ def change(db: sqlite3.Connection, row: Row, values: Mapping[str, SqlValue], aut
     rest = (author.who, author.at, found + 1, author.source)
     texts = [(history_text(name, row[name]), history_text(name, values[name])) for name in differs]
     rows = zip(differs, texts, strict=True)
-    db.executemany(INSERT_HISTORY, [(row["site_id"], name, *text, *rest) for name, text in rows])
+    lines = [(row["site_id"], name, *text, *rest) for name, text in rows]
+    db.insert_many("history", HISTORY, lines)
     setters = ", ".join(f"{column_sql(name)} = ?" for name in differs)
-    given = [*(values[name] for name in differs), found + 1, row["site_id"]]
+    cells = [db.dialect.to_database(name, [values[name]])[0] for name in differs]
+    given = [*cells, found + 1, row["site_id"]]
     db.execute(f"UPDATE sites SET {setters}, version = ? WHERE site_id = ?", given)
     return found + 1
 
 
-def statement_changes(db: sqlite3.Connection) -> pd.DataFrame:
-    """Return every change of a column of `STATEMENT`, oldest first; see `GeoPackageStore.statement_changes`."""
+def statement_changes(db: Database) -> pd.DataFrame:
+    """Return every change of a column of `STATEMENT`, oldest first; see `SiteStore.statement_changes`."""
     marks = ", ".join("?" * len(STATEMENT))
     rows = db.execute(
         f"SELECT site_id, version, field, old FROM history WHERE field IN ({marks}) ORDER BY id",
@@ -216,11 +237,11 @@ def statement_changes(db: sqlite3.Connection) -> pd.DataFrame:
     return frame.astype({**texts, "version": "int64"})
 
 
-def remove(db: sqlite3.Connection, row: Row, author: Author) -> None:
+def remove(db: Database, row: Row, author: Author) -> None:
     """Delete one site; its history stays and says so."""
     version = int(row["version"]) + 1  # type: ignore[arg-type]
     about = (row["site_id"], "deleted", row["name"], "", author.who, author.at, version)
-    db.execute(INSERT_HISTORY, (*about, author.source))
+    db.insert_many("history", HISTORY, [(*about, author.source)])
     db.execute("DELETE FROM sites WHERE site_id = ?", (row["site_id"],))
 
 
@@ -236,7 +257,7 @@ def from_plain(cells: dict[str, Any]) -> Row:
     return cells | {"geometry": bytes.fromhex(shape) if isinstance(shape, str) else None}
 
 
-def read_history(db: sqlite3.Connection, site_id: str) -> list[Change]:
+def read_history(db: Database, site_id: str) -> list[Change]:
     """Return every change of one site, newest first."""
     query = (
         "SELECT site_id, field, old, new, who, at, version, source FROM history"

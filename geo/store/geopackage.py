@@ -10,58 +10,19 @@ SQLite drops this one's locks. In another process it is safe; `backup` gives a c
 
 from __future__ import annotations
 
-import math
 import os
-import sqlite3
-from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-import geopandas as gpd
-import pandas as pd
-import shapely
-
-from geo.access import AuditEntry, Role
-from geo.category import Categories, load_categories
-from geo.errors import SchemaError, StoreError
-from geo.site import (
-    COLUMNS,
-    LOCATION,
-    Change,
-    Claim,
-    Correction,
-    SiteUpdate,
-    check_sites,
-    location_fields,
-    make_sites,
-)
-from geo.store import _claims, _corrections, _file, _imports, _people, _schema, _sites
-from geo.store._connection import Connections, translated
-from geo.store._imports import Import, UndoReport
-from geo.store._rows import (
-    SELECT,
-    SqlValue,
-    check_text,
-    decode,
-    encode_value,
-    fetch_columns,
-    refuse_unstorable,
-)
-from geo.store._sites import Author, BatchReport, SaveReport
-
-__all__ = ["BatchReport", "GeoPackageStore", "Import", "SaveReport", "UndoReport"]
-
-Bbox = tuple[float, float, float, float]
-_FIXED = ("site_id", "version")
-_IDENTITY = ("kind", "name")
+from geo.errors import StoreError
+from geo.store import _file, _schema
+from geo.store._connection import Connections, SqliteDatabase, SqliteDialect, translated
+from geo.store._database import Database
+from geo.store.base import Bbox, SiteStore
 
 
-class GeoPackageStore:
-    """A site table with its history, corrections and claims, kept in one GeoPackage file.
-
-    Safe to share between threads. Every method raises `StoreError` if the file cannot be read or written;
-    a write that raises has changed nothing.
+class GeoPackageStore(SiteStore):
+    """A store in one GeoPackage file.
 
     Parameters
     ----------
@@ -86,441 +47,26 @@ class GeoPackageStore:
             with self._connections.writing() as db:
                 _schema.migrate(db)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the file. Calls that are running in other threads end first."""
         self._connections.close()
 
-    # Reading
+    def _reading(self) -> AbstractContextManager[SqliteDatabase]:
+        return self._connections.reading()
 
-    def data_version(self) -> str:
-        """Return a token that is another one after each committed write, of whatever program.
+    def _snapshot(self) -> AbstractContextManager[SqliteDatabase]:
+        return self._connections.snapshot()
 
-        The same in every process; letters, digits and - only; about 10 µs.
-        """
-        with self._connections.reading() as db:
-            return _data_version(db)
+    def _writing(self, *, data: bool = True) -> AbstractContextManager[SqliteDatabase]:
+        return self._connections.writing(data=data)
 
-    def read_sites(self) -> gpd.GeoDataFrame:
-        """Return the site table in the order the sites first came."""
-        return self.read_snapshot()[1]
+    def _query(
+        self, bbox: Bbox | None, kind: str | None, status: str | None
+    ) -> tuple[str, list[float | str]]:
+        return _query(bbox, kind, status)
 
-    def read_snapshot(self) -> tuple[str, gpd.GeoDataFrame]:
-        """Return the data version and the site table of one and the same moment.
-
-        What is cached or sent out under a data version must come from here: between two calls another
-        program may write.
-        """
-        with self._connections.snapshot() as db:
-            version = _data_version(db)
-            values = fetch_columns(db.execute(f"{_ALL} ORDER BY s.fid"))
-        return version, decode(values)
-
-    def query_sites(
-        self, bbox: Bbox | None = None, kind: str | None = None, status: str | None = None
-    ) -> gpd.GeoDataFrame:
-        """Return the sites in a box, of a kind, with a status, in the order they first came.
-
-        Parameters
-        ----------
-        bbox
-            minx, miny, maxx, maxy in degrees, EPSG:4326. A shape that touches the box is in it; a site
-            without a shape is in none. None is everywhere.
-        kind, status
-            Codes as in `geo.category`; None is any.
-
-        Raises
-        ------
-        ValueError
-            If the box is not four numbers in that order.
-        """
-        if bbox is not None and not (
-            all(map(math.isfinite, bbox)) and bbox[0] <= bbox[2] and bbox[1] <= bbox[3]
-        ):
-            raise ValueError(f"bbox is {bbox}; give minx, miny, maxx, maxy")
-        query, given = _query(bbox, kind, status)
-        with self._connections.reading() as db:
-            sites = decode(fetch_columns(db.execute(query, given)))
-        if bbox is None:
-            return sites
-        # The R-tree keeps float32 boxes around the shapes: it finds a little too much.
-        window = shapely.envelope(shapely.LineString([bbox[:2], bbox[2:]]))
-        shapely.prepare(window)
-        inside = shapely.intersects(window, sites.geometry.to_numpy())
-        return sites if inside.all() else sites[inside].reset_index(drop=True)
-
-    def site(self, site_id: str) -> pd.Series:
-        """Return one site as a row of the site table.
-
-        Raises
-        ------
-        StoreError
-            If there is no such site.
-        """
-        with self._connections.reading() as db:
-            row = _sites.fetch(db, site_id)
-        return decode({name: [value] for name, value in row.items()}).iloc[0]
-
-    def history(self, site_id: str) -> list[Change]:
-        """Return every change of a site, newest first; [] for a site that was never here.
-
-        A new site has one change, `created`, whose `new` is its name. A program other than this app
-        leaves `who` empty and the source `outside`, and shapes as the box around them.
-        """
-        with self._connections.reading() as db:
-            return _sites.read_history(db, site_id)
-
-    def statement_changes(self) -> pd.DataFrame:
-        """Return every change of what is stated of sites, oldest first: what was said before another statement.
-
-        Returns
-        -------
-        changes
-            One row for each change of a column of `geo.site.STATEMENT`: `site_id`, the `version` it made, `field`,
-            and `old`, the text before it (a date as ISO text, missing as "").
-        """
-        with self._connections.reading() as db:
-            return _sites.statement_changes(db)
-
-    # Writing sites
-
-    def save_sites(
-        self,
-        sites: gpd.GeoDataFrame,
-        *,
-        who: str,
-        source: str = "",
-        categories: Categories | None = None,
-    ) -> SaveReport:
-        """Insert and update sites by `site_id` in one transaction; return how many of each.
-
-        A site equal to the stored one in all but `version` is left alone, so saving a table twice
-        changes nothing. A site that differs gets the next version (the table's own does not matter)
-        and one history row for each cell. Sites of the store that are not in the table stay.
-
-        Parameters
-        ----------
-        sites
-            Site table as defined in `geo.site`; any number of rows.
-        who
-            The person, for the history.
-        source
-            On whose word, for the history; a site's own source file and place by default.
-        categories
-            Kinds and statuses; the district's own file by default.
-
-        Raises
-        ------
-        SchemaError
-            If it is not a site table.
-        StoreError
-            If a text holds a NUL character (readers are to take it out) or a coordinate is infinite.
-        """
-        given = make_sites(check_sites(sites, categories))
-        refuse_unstorable(given)
-        author = _author(who, source)
-        with self._connections.writing() as db:
-            return _sites.save(db, given, author)
-
-    def update_site(
-        self,
-        site_id: str,
-        changes: Mapping[str, object],
-        *,
-        version: int,
-        who: str,
-        source: str = "",
-        categories: Categories | None = None,
-    ) -> int:
-        """Change some cells of one site and return its new version (the old one if all are equal).
-
-        Parameters
-        ----------
-        site_id
-            The site.
-        changes
-            New values by column; any column of the site table but `site_id` and `version`.
-        version
-            The version the writer has seen.
-        who, source, categories
-            As for `save_sites`.
-
-        Raises
-        ------
-        StoreConflict
-            If the site is at another version.
-        StoreError
-            If there is no such site or column.
-        SchemaError, CategoryError
-            If the site would not be one any more: an unknown status, a shape without a precision.
-        TypeError
-            If a value is not of its column's type.
-        """
-        values = _encode_changes(changes)
-        author = _author(who, source)
-        with self._connections.writing() as db:
-            row = _sites.fetch(db, site_id, version)
-            _check_row(row | values, values, categories)
-            return _sites.change(db, row, values, author)
-
-    def update_sites(
-        self,
-        updates: Sequence[SiteUpdate],
-        *,
-        who: str,
-        source: str = "",
-        categories: Categories | None = None,
-    ) -> BatchReport:
-        """Change cells of many sites in one transaction; return what each one's version is now.
-
-        A site that somebody else has changed since it was seen is left as it is and named in the report; so is
-        one that is not there any more. The others are changed.
-
-        Parameters
-        ----------
-        updates
-            For each site the version seen and the new values, as for `update_site`.
-        who, source, categories
-            As for `save_sites`.
-
-        Raises
-        ------
-        StoreError, SchemaError, CategoryError, TypeError
-            As `update_site`; then no site has changed.
-        """
-        encoded = [(one, _encode_changes(one.changes)) for one in updates]
-        author = _author(who, source)
-        versions, conflicting, missing = dict[str, int](), list[str](), list[str]()
-        with self._connections.writing() as db:
-            for one, values in encoded:
-                row = _sites.find(db, one.site_id)
-                if row is None:
-                    missing.append(one.site_id)
-                elif row["version"] != one.version:
-                    conflicting.append(one.site_id)
-                else:
-                    _check_row(row | values, values, categories)
-                    versions[one.site_id] = _sites.change(db, row, values, author)
-        return BatchReport(versions, tuple(conflicting), tuple(missing))
-
-    # Corrections
-
-    def add_correction(
-        self,
-        correction: Correction,
-        *,
-        version: int | None = None,
-        categories: Categories | None = None,
-    ) -> int:
-        """Keep a person's correction, put its site there, and return the correction's id.
-
-        Parameters
-        ----------
-        correction
-            Its `site_id` must be in the store; its `correction_id` does not matter.
-        version
-            The version of the site the person has seen; None takes any.
-        categories
-            As for `save_sites`.
-
-        Raises
-        ------
-        StoreConflict
-            If the site is at another version.
-        StoreError
-            If there is no such site.
-        SchemaError
-            If the correction has no place a site can have.
-        """
-        fields = location_fields(correction.as_match())
-        values = {name: encode_value(name, value) for name, value in fields.items()}
-        author = _author(correction.who, "correction")
-        with self._connections.writing() as db:
-            row = _sites.fetch(db, correction.site_id, version)
-            _check_row(row | values, values, categories)
-            number = _corrections.insert(db, correction, row)
-            _sites.change(db, row, values, author)
-            return number
-
-    def corrections(self) -> list[Correction]:
-        """Return the corrections that hold, newest first."""
-        with self._connections.reading() as db:
-            return _corrections.active(db)
-
-    def last_correction(self) -> Correction | None:
-        """Return the newest correction that holds, if there is one."""
-        with self._connections.reading() as db:
-            return next(iter(_corrections.active(db, limit=1)), None)
-
-    def undo_correction(self, correction_id: int, *, who: str) -> None:
-        """Take a correction back: its site is again where it was before, in every column of `LOCATION`.
-
-        Raises
-        ------
-        StoreError
-            If there is no such correction, it is undone already, or the same site was corrected again
-            since: that one is to be undone first.
-        """
-        author = _author(who, "undo correction")
-        with self._connections.writing() as db:
-            _corrections.undo(db, correction_id, author)
-
-    # Imports
-
-    def import_sites(
-        self,
-        sites: gpd.GeoDataFrame,
-        claims: Sequence[Claim] = (),
-        *,
-        name: str,
-        who: str,
-        categories: Categories | None = None,
-    ) -> tuple[SaveReport, int]:
-        """Save sites and claims as one import that can be undone as one; return what changed and its id.
-
-        Parameters
-        ----------
-        sites, who, categories
-            As for `save_sites`.
-        claims
-            As for `save_claims`.
-        name
-            What the import is called in the list: its file.
-
-        Returns
-        -------
-        report, import_id
-            The id is 0 if nothing was new: then there is nothing to undo.
-
-        Raises
-        ------
-        SchemaError, StoreError
-            As `save_sites`.
-        """
-        given = make_sites(check_sites(sites, categories))
-        refuse_unstorable(given)
-        author = _author(who, "")
-        with self._connections.writing() as db:
-            return _imports.save(db, given, claims, check_text("the name", name), author)
-
-    def imports(self, limit: int = 50) -> list[Import]:
-        """Return the imports, newest first."""
-        with self._connections.reading() as db:
-            return _imports.listed(db, limit)
-
-    def undo_import(self, import_id: int, *, who: str) -> UndoReport:
-        """Take an import back: what it added goes, what it changed is as before; what was changed since stays.
-
-        Raises
-        ------
-        StoreError
-            If there is no such import, or it is undone already.
-        """
-        author = _author(who, f"undo import {import_id}")
-        with self._connections.writing() as db:
-            return _imports.undo(db, import_id, author)
-
-    # Claims and meta
-
-    def save_claims(self, claims: list[Claim]) -> None:
-        """Insert claims, or replace those of the same `claim_id` and `role`."""
-        with self._connections.writing() as db:
-            _claims.upsert(db, claims)
-
-    def claims(self) -> list[Claim]:
-        """Return all claims in the order they first came."""
-        with self._connections.reading() as db:
-            return _claims.read(db)
-
-    def meta(self, key: str) -> str | None:
-        """Return a value kept under a key, if there is one."""
-        with self._connections.reading() as db:
-            row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def set_meta(self, key: str, value: str) -> None:
-        """Keep a value under a key; `ValueError` for a key that is the store's own."""
-        if key in _schema.RESERVED:
-            raise ValueError(f"{key} is set by the store itself")
-        check_text("the key", key)
-        check_text(f"the value of {key}", value)
-        with self._connections.writing() as db:
-            db.execute(
-                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key)"
-                " DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-                (key, value),
-            )
-
-    # Notes
-
-    def notes(self, prefix: str) -> dict[str, str]:
-        """Return the notes whose keys begin so, in the order they were first kept.
-
-        A note is a small text beside the data, such as a scheme or a draft: no map changes with it.
-        """
-        with self._connections.reading() as db:
-            rows = db.execute(
-                "SELECT substr(key, 6), value FROM meta WHERE substr(key, 1, ?) = ? ORDER BY id",
-                (len(prefix) + 5, f"note:{prefix}"),
-            ).fetchall()
-        return {str(key): str(value) for key, value in rows}
-
-    def set_note(self, key: str, value: str) -> None:
-        """Keep a note under a key, instead of the one before; the data version stays."""
-        check_text("the key", key)
-        check_text(f"the note {key}", value)
-        with self._connections.writing(data=False) as db:
-            db.execute(
-                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key)"
-                " DO UPDATE SET value = excluded.value",
-                (f"note:{key}", value),
-            )
-
-    def drop_note(self, key: str) -> bool:
-        """Forget a note, and return whether there was one."""
-        with self._connections.writing(data=False) as db:
-            return bool(db.execute("DELETE FROM meta WHERE key = ?", (f"note:{key}",)).rowcount)
-
-    # People
-
-    def members(self) -> dict[str, Role]:
-        """Return the role of each person who was given one, in the order they came."""
-        with self._connections.reading() as db:
-            return _people.roles(db)
-
-    def set_member(self, name: str, role: Role, *, who: str) -> None:
-        """Give a person a role instead of the one before; it holds from the next thing they do.
-
-        Raises
-        ------
-        StoreError
-            If the name is empty.
-        """
-        author = _author(who, "")
-        with self._connections.writing(data=False) as db:
-            _people.give_role(db, name, role, author)
-
-    def write_down(self, entry: AuditEntry) -> None:
-        """Add a line to the audit list; the data version stays."""
-        with self._connections.writing(data=False) as db:
-            _people.write_down(db, entry)
-
-    def audit(self, limit: int = 200) -> list[AuditEntry]:
-        """Return the newest lines of the audit list, newest first."""
-        with self._connections.reading() as db:
-            return _people.audit(db, limit)
-
-    # Care
+    def _faults(self, db: Database) -> list[str]:
+        return list(_file.structure_faults(db)) or list(_file.content_faults(db))
 
     def backup(self, target: Path) -> Path:
         """Write a copy of this moment to a new file, while others go on working, and return its path.
@@ -548,27 +94,8 @@ class GeoPackageStore:
             _file.remove(temporary)
         return target
 
-    def check(self) -> list[str]:
-        """Return every fault of the file in plain words; [] when all is well.
 
-        Looks at SQLite's own structure, the R-tree against the shapes, the history against the
-        versions, and the rows against `geo.site.check_sites` (another program may write any row).
-        It reads the whole file.
-        """
-        try:
-            with self._connections.snapshot() as db:
-                faults = list(_file.structure_faults(db)) or list(_file.content_faults(db))
-                values = fetch_columns(db.execute(f"{_ALL} ORDER BY s.fid"))
-        except StoreError as error:
-            return [str(error)]
-        try:
-            check_sites(decode(values))
-        except SchemaError as error:
-            faults += error.faults
-        return faults
-
-
-_ALL = f"SELECT {SELECT} FROM sites AS s"
+_ALL = f"SELECT {SqliteDialect.select} FROM sites AS s"
 _OVERLAPS = "r.maxx >= ? AND r.minx <= ? AND r.maxy >= ? AND r.miny <= ?"
 
 
@@ -592,32 +119,6 @@ def _query(
         return f"{_ALL} ORDER BY s.fid", values
     ids = f"SELECT k.fid FROM {found} WHERE {' AND '.join(tests)}"
     return f"{_ALL} WHERE s.fid IN ({ids}) ORDER BY s.fid", values
-
-
-def _data_version(db: sqlite3.Connection) -> str:
-    row = db.execute("SELECT value FROM meta WHERE key = 'data_version'").fetchone()
-    return str(row[0])
-
-
-def _encode_changes(changes: Mapping[str, object]) -> dict[str, SqlValue]:
-    for name in changes:
-        if name not in COLUMNS or name in _FIXED:
-            raise StoreError(f"{name} is not a column of a site that can be set")
-    return {name: encode_value(name, value) for name, value in changes.items()}
-
-
-def _author(who: str, source: str) -> Author:
-    return Author(check_text("the name of the person", who), check_text("the source", source))
-
-
-def _check_row(
-    row: dict[str, SqlValue], changed: Mapping[str, SqlValue], categories: Categories | None
-) -> None:
-    """Refuse a row that would not be a site; the full check takes longer than the update itself."""
-    if changed.keys() & {*LOCATION, *_IDENTITY}:
-        check_sites(decode({name: [row[name]] for name in COLUMNS}), categories)
-    elif "status" in changed:
-        (categories or load_categories()).status(str(row["kind"]), str(row["status"]))
 
 
 def _refuse_existing(target: Path, exists: bool) -> None:

@@ -32,7 +32,7 @@ from geo.placing import (
 )
 from geo.scheme import Scheme
 from geo.site import Correction, Precision
-from geo.store import GeoPackageStore
+from geo.store import SiteStore
 from geo.ui.address import current_dataset, current_language, shown_filter, write_filter
 from geo.ui.explain import explain
 from geo.ui.library import DATASETS, Snapshot, get_library
@@ -308,9 +308,7 @@ def chosen_rows(snapshot: Snapshot | None, given: object) -> gpd.GeoDataFrame:
     return snapshot.sites.iloc[sorted(rows)]
 
 
-def _edit_sites(
-    store: GeoPackageStore, seen: gpd.GeoDataFrame, changes: dict[str, object]
-) -> EditReport:
+def _edit_sites(store: SiteStore, seen: gpd.GeoDataFrame, changes: dict[str, object]) -> EditReport:
     return edit_sites(
         store,
         seen,
@@ -461,7 +459,7 @@ def candidate_id(candidate: Candidate) -> str:
 
 
 def place_on_map(
-    store: GeoPackageStore, site_id: str, asked: Action, *, who: str
+    store: SiteStore, site_id: str, asked: Action, *, who: str
 ) -> tuple[Correction, bool]:
     """Put a site where a person said; return the correction as kept and whether the site had a place before.
 
@@ -491,7 +489,7 @@ def place_on_map(
     return kept, site["precision"] != Precision.NONE
 
 
-def _place_vertices(store: GeoPackageStore, site_id: str, asked: Action, who: str) -> Correction:
+def _place_vertices(store: SiteStore, site_id: str, asked: Action, who: str) -> Correction:
     vertices = _vertices(asked.get("vertices"))
     within = _metres(asked.get("within_m"))
     if len(vertices) > 1:

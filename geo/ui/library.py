@@ -23,7 +23,7 @@ from geo.site import Claim
 from geo.view import SiteFilter, SiteIndex
 
 if TYPE_CHECKING:
-    from geo.store import GeoPackageStore
+    from geo.store import SiteStore
 
 DATASETS = ("bulletin", "demo")
 KEPT_SUMMARIES = 256  # filters of one version whose counts are remembered
@@ -127,11 +127,11 @@ class Library:
 
     def __init__(self, settings: Settings, categories: Categories) -> None:
         self.settings, self.categories = settings, categories
-        self._stores: dict[str, GeoPackageStore] = {}
+        self._stores: dict[str, SiteStore] = {}
         self._snapshots: OrderedDict[tuple[str, str], Snapshot] = OrderedDict()
         self._locks = {name: threading.RLock() for name in DATASETS}
 
-    def store(self, dataset: str) -> GeoPackageStore:
+    def store(self, dataset: str) -> SiteStore:
         """Return the store of a set, filled on first use.
 
         Raises

@@ -25,7 +25,7 @@ import shapely
 
 from geo.category import load_categories
 from geo.site import make_sites
-from geo.store import GeoPackageStore, open_store
+from geo.store import SiteStore, open_store
 
 UPDATE_MS = 1.0  # DESIGN.md §6, at a million sites
 QUERY_MS = 25.0
@@ -70,7 +70,7 @@ def _timed(run: Callable[[], Any], rounds: int) -> tuple[float, float, float]:
     return (*(np.percentile(wall, (50, 95)) * 1000).tolist(), float(np.median(cpu)) * 1000)
 
 
-def _update(store: GeoPackageStore, count: int) -> tuple[float, float, float]:
+def _update(store: SiteStore, count: int) -> tuple[float, float, float]:
     random = np.random.default_rng(1)
     chosen = iter(random.permutation(count)[:400].tolist())
     categories = load_categories()

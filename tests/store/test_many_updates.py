@@ -50,3 +50,9 @@ def test_what_was_stated_before_is_told_in_order(store):
         {"site_id": "s0", "version": 2, "field": "as_of", "old": "2020-03-11"},
         {"site_id": "s0", "version": 3, "field": "status", "old": "partial"},
     ]
+
+
+def test_sites_are_counted_without_being_read(store):
+    assert store.count_sites() == 4
+    store.save_sites(sites_of(6), who="林工")
+    assert store.count_sites() == 6
