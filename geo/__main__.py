@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geo.locate import Candidate
     from geo.settings import Settings
     from geo.site import SiteRecord
-    from geo.store import SiteStore
+    from geo.store import GeoPackageStore, SiteStore
     from geo.view import SiteFilter
 
 _BAD_INPUT = 2
@@ -291,10 +291,58 @@ def _geocode(chosen: argparse.Namespace) -> int:
 
 def _backup(chosen: argparse.Namespace) -> int:
     from geo.settings import load_settings
+    from geo.store.backups import keep_backup, list_backups
 
     with _open(chosen.store, load_settings()) as store:
-        path = store.backup(chosen.out)
-    return _print_json({"backup": str(path)})
+        if chosen.out:
+            return _print_json({"backup": str(store.backup(chosen.out))})
+        file_store = _file_store(store)
+        if chosen.list:
+            return _print_json(
+                [
+                    {"backup": str(one.path), "at": one.at.isoformat(), "why": one.why}
+                    for one in list_backups(file_store.path)
+                ]
+            )
+        made = keep_backup(file_store)
+    return _print_json({"backup": str(made.path) if made else None})
+
+
+def _restore(chosen: argparse.Namespace) -> int:
+    from geo.errors import StoreError
+    from geo.settings import load_settings
+    from geo.store import file_of
+    from geo.store.backups import backup_folder, list_backups
+    from geo.store.restore import restore_backup
+
+    settings = load_settings()
+    # Not opened: it may be damaged.
+    target = file_of(chosen.store or settings.store)
+    backup = Path(chosen.backup)
+    if chosen.backup == "latest":
+        kept = list_backups(target)
+        if not kept:
+            raise StoreError("there is no backup beside the store: name a file")
+        backup = kept[0].path
+    elif not backup.exists() and backup.name == chosen.backup:
+        backup = backup_folder(target) / backup.name
+    aside = restore_backup(backup, target, who=settings.who)
+    return _print_json(
+        {
+            "restored": str(backup),
+            "store": str(target),
+            "before": str(aside.path) if aside else None,
+        }
+    )
+
+
+def _file_store(store: SiteStore) -> GeoPackageStore:
+    from geo.errors import StoreError
+    from geo.store import GeoPackageStore
+
+    if not isinstance(store, GeoPackageStore):
+        raise StoreError("this store is a database: name a file by --out, or back up the database")
+    return store
 
 
 def _open(url: str, settings: Settings) -> SiteStore:
@@ -318,6 +366,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "geocode": _geocode,
     "datum": _datum,
     "backup": _backup,
+    "restore": _restore,
 }
 
 
@@ -401,6 +450,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_store(command("geocode", "ask the online geocoder for what waits (在线查找未定位)"))
     _add_datum(command("datum", "convert one coordinate (坐标转换)"))
     _add_backup(command("backup", "copy the store while it is in use (备份)"))
+    _add_restore(command("restore", "bring a backup back (恢复备份)"))
     return parser
 
 
@@ -509,7 +559,19 @@ def _add_datum(parser: argparse.ArgumentParser) -> None:
 
 def _add_backup(parser: argparse.ArgumentParser) -> None:
     _add_store(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="PATH")
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH", help="a new file; the folder backups/ by default"
+    )
+    parser.add_argument("--list", action="store_true", help="show the backups, newest first")
+
+
+def _add_restore(parser: argparse.ArgumentParser) -> None:
+    _add_store(parser)
+    parser.add_argument(
+        "backup",
+        metavar="FILE",
+        help="a backup's file or its name in backups/, or `latest`",
+    )
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:

@@ -391,3 +391,36 @@ def test_on_a_bare_python_help_works_and_the_rest_says_what_to_run_first(words, 
     if words[0] in ("sites", "read"):
         assert "python3 -m geo setup" in done.stderr
     assert done.stderr.count("\n") == (code == 2)
+
+
+# --- backups --------------------------------------------------------------------------------------
+
+
+def test_a_backup_is_listed_and_brought_back_by_its_name(answer, complaint, tmp_path):
+    store = str(tmp_path / "own.gpkg")
+    answer("load", SITES, "--store", store)
+    count = len(answer("sites", "--store", store)["features"])
+    made = answer("backup", "--store", store)["backup"]
+    assert [one["backup"] for one in answer("backup", "--list", "--store", store)] == [made]
+    answer("load", DEMO, "--store", store)
+    assert len(answer("sites", "--store", store)["features"]) > count
+    for name in (Path(made).name, made, "latest"):
+        said = answer("restore", name, "--store", store)
+        assert Path(said["store"]) == Path(store)
+        if name != "latest":
+            assert len(answer("sites", "--store", store)["features"]) == count
+    assert "not there" in complaint("restore", "nothing.gpkg", "--store", store)
+
+
+def test_a_damaged_store_says_which_backup_brings_it_back(answer, complaint, tmp_path):
+    home = Path(os.environ["BAITA_STORE"])
+    answer("sites")
+    made = Path(answer("backup")["backup"])
+    data = home.read_bytes()
+    home.write_bytes(data[:20000] + b"\xff" * (len(data) - 20000))
+    for beside in ("-wal", "-shm"):
+        home.with_name(home.name + beside).unlink(missing_ok=True)
+    said = complaint("sites")
+    assert "damaged" in said
+    answer("restore", made.name)
+    assert answer("sites")["features"]

@@ -5,6 +5,7 @@ The default store is one GeoPackage file (`geo.store.geopackage`): QGIS opens it
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,7 @@ __all__ = [
     "SaveReport",
     "SiteStore",
     "UndoReport",
+    "file_of",
     "open_store",
 ]
 
@@ -46,6 +48,17 @@ def open_store(url: str | Path) -> SiteStore:
         newer version of the app. The file is left as it is.
     """
     return GeoPackageStore(url if isinstance(url, Path) else _path(url))
+
+
+def file_of(url: str) -> Path:
+    """Return the file of a store's path or `gpkg:` URL, without opening it.
+
+    Raises
+    ------
+    StoreError
+        If it is no file.
+    """
+    return Path(os.path.abspath(_path(url)))
 
 
 def _path(url: str) -> Path:

@@ -419,6 +419,7 @@ class SiteStore(ABC):
         given = make_sites(check_sites(sites, categories))
         refuse_unstorable(given)
         author = _author(who, "")
+        self.keep_backup_before_import()
         with self._writing() as db:
             return _imports.save(db, given, claims, check_text("the name", name), author)
 
@@ -530,6 +531,26 @@ class SiteStore(ABC):
             return _people.audit(db, limit)
 
     # Care
+
+    def keep_backup_before_import(self) -> None:  # noqa: B027 - a database server has its own backups
+        """Keep a copy of the state before an import, if this store keeps its own backups.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written; the import is not begun then.
+        """
+
+    def structure_faults(self) -> list[str]:
+        """Return what is wrong with the structure of the file, in plain words, [] when all is well.
+
+        A second for a million sites: what is asked at each start. `check` looks at everything.
+        """
+        return []
+
+    def restore_hint(self) -> str:
+        """Return what to do about a damaged store, as the end of a message."""
+        return "restore a backup of the database"
 
     def check(self) -> list[str]:
         """Return every fault of the store in plain words; [] when all is well.

@@ -18,6 +18,7 @@ from geo.errors import StoreError
 from geo.store import _file, _schema
 from geo.store._connection import Connections, SqliteDatabase, SqliteDialect, translated
 from geo.store._database import Database
+from geo.store.backups import Why, keep_backup, newest_backup_hint
 from geo.store.base import Bbox, SiteStore
 
 
@@ -47,6 +48,11 @@ class GeoPackageStore(SiteStore):
             with self._connections.writing() as db:
                 _schema.migrate(db)
 
+    @property
+    def path(self) -> Path:
+        """The store's file."""
+        return self._path
+
     def close(self) -> None:
         """Close the file. Calls that are running in other threads end first."""
         self._connections.close()
@@ -68,11 +74,23 @@ class GeoPackageStore(SiteStore):
     def _faults(self, db: Database) -> list[str]:
         return list(_file.structure_faults(db)) or list(_file.content_faults(db))
 
+    def structure_faults(self) -> list[str]:
+        """Return what SQLite finds wrong with the file's pages; see `SiteStore.structure_faults`."""
+        with self._connections.reading() as db:
+            return list(_file.quick_faults(db))
+
+    def restore_hint(self) -> str:
+        """Return the command that brings the newest backup back."""
+        return newest_backup_hint(self._path)
+
+    def keep_backup_before_import(self) -> None:
+        """Copy the store into its folder of backups; see `geo.store.backups`."""
+        keep_backup(self, Why.IMPORT)
+
     def backup(self, target: Path) -> Path:
         """Write a copy of this moment to a new file, while others go on working, and return its path.
 
-        To bring a backup back: stop the app, remove the store's file together with its `-wal` and
-        `-shm`, and copy the backup there.
+        `geo.store.backups` keeps such copies, and brings them back.
 
         Raises
         ------

@@ -13,10 +13,14 @@ from typing import Any
 import streamlit as st
 
 from geo.errors import SiteMapError
+from geo.store import GeoPackageStore
+from geo.store.backups import keep_daily
 from geo.ui.explain import explain
 from geo.ui.library import get_library
 from geo.ui.text import choose_language, log_failure
 
+LOOK_S = 3600.0
+"""How often it is looked whether the day's backup is due, in seconds."""
 log = logging.getLogger(__name__)
 
 
@@ -32,10 +36,25 @@ async def warm_up(app: object) -> AsyncIterator[dict[str, Any]]:
             log.exception("the first set could not be prepared; the page will say so")
         gc.collect()
         gc.freeze()
+        while not ended.is_set():
+            _keep_daily_backups()
+            ended.wait(LOOK_S)
 
+    ended = threading.Event()
     _send_at_once()
     threading.Thread(target=prepare, name="warm-up", daemon=True).start()
     yield {}
+    ended.set()
+
+
+def _keep_daily_backups() -> None:
+    """Copy the real set if its newest copy is a day old; one that fails is in the log and tried again in an hour."""
+    try:
+        store = get_library().store("bulletin")
+        if isinstance(store, GeoPackageStore):
+            keep_daily(store)
+    except SiteMapError:
+        log.exception("the daily backup could not be made")
 
 
 def _send_at_once() -> None:

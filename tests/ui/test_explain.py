@@ -67,6 +67,9 @@ NOT_SHOWN = {
     "{ADDRESS} sketch": "a match method, worded where sites are described",
     # Pieces with no word of their own; the wholes they stand in are among the messages, or in WHOLE.
     "{name} of {some(bad)}": "in WHOLE",
+    "no backup could be made, so nothing was changed: {error}": "in WHOLE",
+    "{Path(settings.store).name} is damaged; {store.restore_hint()}": "in WHOLE",
+    "the store is damaged: %s": "in the log",
     '"{short(other.heading)}" and "{short(guess.heading)}"': "in columns that mean the same",
     "not a site table": "the beginning of a SchemaError",
     "not a layout": "the beginning of a SchemaError",
@@ -296,6 +299,13 @@ def test_nothing_is_excused_that_is_no_longer_said():
 # ---- whole messages, as they really arise ------------------------------------------------------------------------
 
 WHOLE = {
+    "baita.gpkg is damaged; stop the app, then run `python3 -m geo restore a-1.gpkg`": (
+        "baita.gpkg 已损坏；请关闭程序，运行 python3 -m geo restore a-1.gpkg"
+    ),
+    "no backup could be made, so nothing was changed: a.gpkg: the disk is full; nothing was saved: "
+    "make room, then try again": (
+        "没能先做备份，所以没有改动任何数据：a.gpkg：磁盘已满，没有保存；请腾出空间再试"
+    ),
     "甲.csv: no column holds the name; call one 名称 or name": "甲.csv：没有一列是名称，请把其中一列叫“名称”",
     'status "已复公" is not one of 已复工, 未复工': "状态“已复公”无法识别，请改成其中之一：已复工、未复工",
     'kind "" is not one of 企业复工, 重点项目': "没有写类型，请填其中之一：企业复工、重点项目",
