@@ -24,7 +24,7 @@ from geo.category import Categories
 from geo.compare import Comparison, compare_sites
 from geo.district import guard_records, known_names
 from geo.draw.basemaps import district_outline
-from geo.errors import SourceError, StoreError
+from geo.errors import SiteMapError, SourceError, StoreError
 from geo.locate.guard import Verdict
 from geo.pipeline import LoadReport, choice_key, import_records, read_prose, settle_known
 from geo.read import (
@@ -93,6 +93,7 @@ class Draft:
 
     `form` is bulletin or table; `at` when it came, ISO, UTC. A bulletin has `raw`, `items` and `claims`; a table has
     `layout`, None until one was chosen or guessed, and `choices`: for names like a known one, which site they are.
+    `unread` means that its file is kept but nothing has come of it yet.
     """
 
     draft_id: str
@@ -107,6 +108,7 @@ class Draft:
     problems: tuple[RowProblem, ...] = ()
     layout: Mapping[str, Any] | None = None
     choices: Mapping[str, str] = field(default_factory=dict)
+    unread: bool = False
 
     def to_json(self) -> str:
         """Return the draft as JSON, for the store."""
@@ -163,7 +165,14 @@ class Desk:
         progress: Progress = no_progress,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Draft:
-        """Read a file that somebody brought, and keep what came of it as a draft.
+        """Keep a file that somebody brought and read it; see `receive` and `parse`."""
+        draft = self.receive(name, data, as_of=as_of)
+        return self.parse(draft.draft_id, progress=progress, cancelled=cancelled)
+
+    def receive(self, name: str, data: bytes, *, as_of: date | None = None) -> Draft:
+        """Keep a file that somebody brought as a draft that is still to be read.
+
+        From here on it is not lost: should this program end while it reads, the draft waits to be read again.
 
         Parameters
         ----------
@@ -173,13 +182,11 @@ class Desk:
             What is in it.
         as_of
             The day a bulletin speaks of, if it does not say so itself.
-        progress, cancelled
-            As for `geo.read.open_source`.
 
         Raises
         ------
         SourceError
-            If it cannot be read at all, or there are too many drafts; the text says what to do next.
+            If it cannot be kept, or there are too many drafts; the text says what to do next.
         """
         if len(self._store.notes(_NOTE)) >= MAX_DRAFTS:
             raise SourceError(f"{MAX_DRAFTS} drafts are waiting: finish or remove one first")
@@ -190,11 +197,47 @@ class Desk:
             self._settings.who,
             datetime.now(UTC).isoformat(timespec="seconds"),
             as_of=as_of.isoformat() if as_of else "",
+            unread=True,
         )
         path = self._file(draft)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+            self._keep(draft)
+        except (OSError, SiteMapError) as error:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            if isinstance(error, OSError):
+                reason = error.strerror or type(error).__name__
+                raise SourceError(f"{draft.name} cannot be kept: {reason}") from error
+            raise
+        return draft
+
+    def parse(
+        self,
+        draft_id: str,
+        *,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Draft:
+        """Read the file of a draft and keep what came of it.
+
+        Parameters
+        ----------
+        draft_id
+            As from `receive`.
+        progress, cancelled
+            As for `geo.read.open_source`.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be read at all, or was cancelled; the draft is gone then.
+        StoreError
+            If there is no such draft, or what came of it cannot be kept; then it is still to be read.
+        """
+        draft = self.draft(draft_id)
+        path = self._file(draft)
+        try:
             if draft.form == "bulletin":
                 draft = self._read_bulletin(
                     draft, read_text(path, progress=progress, cancelled=cancelled)
@@ -202,13 +245,13 @@ class Desk:
             else:
                 contents = self._contents(draft, progress, cancelled)
                 draft = replace(draft, layout=self._first_layout(contents).to_json())
-            self._keep(draft)
-        except BaseException as error:
-            shutil.rmtree(path.parent, ignore_errors=True)
-            if isinstance(error, OSError):
-                reason = error.strerror or type(error).__name__
-                raise SourceError(f"{draft.name} cannot be kept: {reason}") from error
+        except StoreError:
             raise
+        except Exception:
+            self.discard(draft_id)
+            raise
+        draft = replace(draft, unread=False)
+        self._keep(draft)
         return draft
 
     def _read_bulletin(self, draft: Draft, raw: str) -> Draft:

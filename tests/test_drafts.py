@@ -15,7 +15,7 @@ from geo.drafts import Desk, Draft, choice_key
 from geo.errors import CategoryError, SchemaError, SourceError, StoreError
 from geo.pipeline import prepare_store
 from geo.settings import load_settings
-from geo.site import is_located
+from geo.site import is_located, make_sites
 
 CATEGORIES = load_categories()
 TEXT = """截至2026年3月20日，白塔区重点企业50户，复工40户，复工率80%。
@@ -336,3 +336,56 @@ def test_a_choice_is_kept_under_what_names_have_in_common():
         "enterprise", "甲乙有限公司"
     )
     assert choice_key("enterprise", "甲乙") != choice_key("project", "甲乙")
+
+
+# ---- what happens in between
+
+
+class _Gone(BaseException):
+    """The server stops."""
+
+
+def test_what_was_being_read_when_the_server_stopped_is_read_again(desk, store, settings, tmp_path):
+    def stop(stage, share):
+        raise _Gone
+
+    with pytest.raises(_Gone):
+        desk.begin("复工表.csv", TABLE.encode("gb18030"), progress=stop)
+    again = Desk(store, settings, CATEGORIES, tmp_path / "drafts")
+    [waiting] = again.drafts()
+    assert (waiting.name, waiting.unread) == ("复工表.csv", True)
+    read = again.parse(waiting.draft_id)
+    assert not read.unread
+    assert len(again.settled(read)[0].records) == len(desk.settled(_table(desk))[0].records) > 0
+
+
+def test_what_cannot_be_read_does_not_wait_for_another_time(desk, tmp_path):
+    draft = desk.receive("表.xlsx", b"no workbook")
+    with pytest.raises(SourceError):
+        desk.parse(draft.draft_id)
+    assert desk.drafts() == []
+    assert list((tmp_path / "drafts").iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_keeps_the_draft_and_its_import_succeeds_later(desk, store):
+    draft = _table(desk)
+    before, token = store.read_sites(), store.data_version()
+    with store._connections.reading() as db:
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
+    wide = {"choices": {"x" * 50_000: "y" * 50_000}}
+    with pytest.raises(StoreError, match="the disk is full; nothing was saved"):
+        store.set_note("draft:wide", str(wide))
+    with pytest.raises(StoreError, match="the disk is full; nothing was saved"):
+        store.import_sites(_many(before), name="a", who="lin")
+    assert store.data_version() == token
+    assert desk.draft(draft.draft_id) == draft
+    with store._connections.reading() as db:
+        db.execute("PRAGMA max_page_count = 1000000")
+    report = desk.accept(draft.draft_id, who="lin")
+    assert (report.added, report.changed) == (1, 1)
+
+
+def _many(sites):
+    row = sites.iloc[0].to_dict()
+    return make_sites([row | {"site_id": f"n{n}", "note": "x" * 2000} for n in range(500)])
