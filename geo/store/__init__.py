@@ -1,6 +1,7 @@
 """Where the site table is kept: one door, `open_store`.
 
-The default store is one GeoPackage file (`geo.store.geopackage`): QGIS opens it as it is.
+The default store is one GeoPackage file (`geo.store.geopackage`): QGIS opens it as it is. For several machines there
+is PostGIS (`geo.store.postgis`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ __all__ = [
     "open_store",
 ]
 
-SUPPORTED = "give the path of a GeoPackage file (sites.gpkg) or gpkg:///path/to/sites.gpkg"
+SUPPORTED = (
+    "give the path of a GeoPackage file (sites.gpkg), gpkg:///path/to/sites.gpkg or "
+    "postgresql://user:password@host/database"
+)
+_DATABASES = ("postgresql", "postgres", "postgis")
 # Two letters at least, so that C:\data\sites.gpkg is a path.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://|(gpkg):", re.IGNORECASE)
 
@@ -40,6 +45,7 @@ def open_store(url: str | Path) -> SiteStore:
     url
         A path, or `gpkg:///absolute/path` (percent-encoded where needed), or `gpkg:relative/path`.
         The file must be on a local disk: SQLite's write-ahead log does not work over a network share.
+        Or `postgresql://user:password@host/database?schema=name`, see `geo.store.postgis.PostgisStore`.
 
     Raises
     ------
@@ -47,7 +53,27 @@ def open_store(url: str | Path) -> SiteStore:
         If the URL is of another scheme, or the file is not a store, is damaged, or was made by a
         newer version of the app. The file is left as it is.
     """
-    return GeoPackageStore(url if isinstance(url, Path) else _path(url))
+    if isinstance(url, Path):
+        return GeoPackageStore(url)
+    return _database(url) if is_database(url) else GeoPackageStore(_path(url))
+
+
+def is_database(url: str) -> bool:
+    """Return whether a store's address is that of a database server, not of a file."""
+    return url.partition("://")[0].lower() in _DATABASES
+
+
+def _database(url: str) -> SiteStore:
+    try:
+        from geo.store.postgis import PostgisStore
+    except ModuleNotFoundError as error:
+        if (error.name or "geo").partition(".")[0] == "geo":
+            raise
+        raise StoreError(
+            f"a PostGIS store needs the package {error.name}, which is not installed here: run "
+            "`python3 -m geo setup --postgis` once"
+        ) from error
+    return PostgisStore(url)
 
 
 def file_of(url: str) -> Path:
@@ -68,8 +94,6 @@ def _path(url: str) -> Path:
         text = url
     elif scheme == "gpkg":
         text = _gpkg_path(url)
-    elif scheme in ("postgresql", "postgres", "postgis"):
-        raise StoreError(f"a PostGIS store is not built in yet; {SUPPORTED}")
     else:
         raise StoreError(f"a store cannot be at {scheme}://; {SUPPORTED}")
     if not text.strip() or "\0" in text:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from geo.errors import StoreError
-from geo.site import COLUMNS
 from geo.store._blob import from_blobs, register_functions
 from geo.store._database import SqlValue
 from geo.store._rows import SELECTED
-from geo.store._schema import NEW_CONTENTS, NEW_DATA_VERSION
+from geo.store._schema import NEW_CONTENTS, NEW_DATA_VERSION, outside_insert
 
 BUSY_S = 20.0
 """How long a writer waits for another one, in seconds."""
@@ -82,9 +81,9 @@ class SqliteDialect:
         """Return the cells themselves."""
         return values
 
-    def from_database(self, cells: Sequence[SqlValue]) -> dict[str, SqlValue]:
-        """Return a row of `select`."""
-        return dict(zip(COLUMNS, cells, strict=True))
+    def blobs(self, cells: Sequence[Any]) -> Sequence[bytes | None]:
+        """Return the blobs themselves."""
+        return cells
 
 
 class SqliteDatabase(sqlite3.Connection):
@@ -106,6 +105,23 @@ class SqliteDatabase(sqlite3.Connection):
     def stream(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run a query; SQLite gives its rows one by one as it is."""
         return self.execute(statement, values)
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Take rows of `sites` with any version: the trigger is away until the transaction has its end."""
+        self.execute("DROP TRIGGER sites_outside_insert")
+        yield
+        self.execute(outside_insert())
+
+    def last_id(self, table: str, column: str) -> int:
+        """Return the highest number a table has given to a row."""
+        row = self.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def set_last_id(self, table: str, column: str, number: int) -> None:
+        """Have a table number its next row after this number."""
+        self.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+        self.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
 
 
 def connect(path: Path, mode: str = "rw") -> SqliteDatabase:

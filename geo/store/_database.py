@@ -9,6 +9,7 @@ turns it into what its database holds, and back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,8 +69,8 @@ class Dialect(Protocol):
     def to_database(self, column: str, values: Sequence[SqlValue]) -> Sequence[Any]:
         """Return a column's cells as the database takes them."""
 
-    def from_database(self, cells: Sequence[Any]) -> dict[str, SqlValue]:
-        """Return one row of `select` as the program knows it."""
+    def blobs(self, cells: Sequence[Any]) -> Sequence[bytes | None]:
+        """Return the shapes of that column of `select` as the program knows them."""
 
     def shapes(self, cells: Sequence[Any]) -> tuple[Shapes, npt.NDArray[np.bool_]]:
         """Return the shapes of that column of `select`, and for each whether its cell cannot be read."""
@@ -98,6 +99,15 @@ class Database(Protocol):
 
     def stream(self, statement: str, values: Sequence[Any] = ...) -> Rows:
         """Run a query whose answer is large, inside a snapshot."""
+
+    def unwatched(self) -> AbstractContextManager[None]:
+        """Take rows of `sites` with any version, in a write transaction; their history is there already."""
+
+    def last_id(self, table: str, column: str) -> int:
+        """Return the highest number a table has given to a row, of rows that are gone too; 0 for none."""
+
+    def set_last_id(self, table: str, column: str, number: int) -> None:
+        """Have a table number its next row after this number."""
 
 
 def column_sql(column: str) -> str:

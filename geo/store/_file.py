@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from geo.errors import StoreError
 from geo.store import _schema
 from geo.store._blob import from_blobs
-from geo.store._connection import connect
+from geo.store._connection import connect, translated
 from geo.store._database import Database
 from geo.store._rows import some
 
@@ -70,6 +70,34 @@ def publish(temporary: Path, target: Path) -> bool:
     if os.name == "posix":
         _sync(target.parent)
     return True
+
+
+def write_copy(target: Path, write: Callable[[Path], None]) -> Path:
+    """Return a new file that appears complete or not at all; `write` makes it under a name for the time being.
+
+    Raises
+    ------
+    StoreError
+        If the target exists or cannot be written; nothing of it is left behind then.
+    """
+    target = Path(os.path.abspath(target))
+    temporary = temporary_beside(target)
+    with translated(target.name):
+        make_folder(target)
+        _refuse_existing(target, target.exists())
+    try:
+        write(temporary)
+        with translated(target.name):
+            verify(temporary)
+            _refuse_existing(target, not publish(temporary, target))
+    finally:
+        remove(temporary)
+    return target
+
+
+def _refuse_existing(target: Path, exists: bool) -> None:
+    if exists:
+        raise StoreError(f"{target.name} is there already: choose another name")
 
 
 def make_folder(path: Path) -> None:

@@ -244,7 +244,7 @@ def _sites_table() -> str:
 
 
 def _outside_triggers() -> Iterator[str]:
-    yield _outside_insert()
+    yield outside_insert()
     yield _outside_update()
     yield _outside_delete()
 
@@ -258,7 +258,8 @@ def _outside_delete() -> str:
     )
 
 
-def _outside_insert() -> str:
+def outside_insert() -> str:
+    """Return the trigger that gives a row drawn in another program its id, version and history."""
     site_id = "coalesce(nullif(NEW.site_id, ''), 'out-' || NEW.fid)"
     last = f"(SELECT max(version) FROM history WHERE site_id = {site_id})"
     # An id that was deleted may come back: its versions go on from the last one.

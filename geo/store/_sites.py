@@ -6,7 +6,7 @@ which is how the triggers of a GeoPackage tell our writes from those of other pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -73,8 +73,13 @@ def read_ids(db: Database, ids: Iterable[str]) -> gpd.GeoDataFrame:
 
 def find_many(db: Database, ids: Iterable[str]) -> dict[str, Row]:
     """Return the cells of those sites that are in the store, by id."""
-    rows = map(db.dialect.from_database, _rows_of(db, ids))
+    rows = (_cells(db, row) for row in _rows_of(db, ids))
     return {str(row["site_id"]): row for row in rows}
+
+
+def _cells(db: Database, row: Sequence[Any]) -> Row:
+    cells = dict(zip(COLUMNS, row, strict=True))
+    return cells | {"geometry": db.dialect.blobs([cells["geometry"]])[0]}
 
 
 def _rows_of(db: Database, ids: Iterable[str]) -> Rows:
@@ -185,7 +190,7 @@ def find(db: Database, site_id: str) -> Row | None:
     """Return one site's values, or None if there is no such site."""
     query = f"SELECT {db.dialect.select} FROM sites AS s WHERE s.site_id = ?"
     row = db.execute(query, (site_id,)).fetchone()
-    return None if row is None else db.dialect.from_database(row)
+    return None if row is None else _cells(db, row)
 
 
 def fetch(db: Database, site_id: str, version: int | None = None) -> Row:

@@ -31,7 +31,8 @@ from geo.site import (
     location_fields,
     make_sites,
 )
-from geo.store import _claims, _corrections, _imports, _people, _sites
+from geo.store import _claims, _copy, _corrections, _imports, _people, _sites
+from geo.store._copy import Progress
 from geo.store._database import RESERVED, Database, SqlValue
 from geo.store._imports import Import, UndoReport
 from geo.store._rows import check_text, decode, encode_value, read_table, refuse_unstorable
@@ -551,6 +552,28 @@ class SiteStore(ABC):
     def restore_hint(self) -> str:
         """Return what to do about a damaged store, as the end of a message."""
         return "restore a backup of the database"
+
+    def copy_to(self, target: SiteStore, *, progress: Progress | None = None) -> dict[str, int]:
+        """Copy everything to an empty store in one transaction; return how many rows of each table.
+
+        Sites keep their order and versions, corrections and imports can be undone there as here. Only the data
+        version is the other store's own.
+
+        Parameters
+        ----------
+        target
+            A store that holds nothing.
+        progress
+            Told the table, how many of its rows are done and how many it has.
+
+        Raises
+        ------
+        StoreError
+            If the target holds anything, or a shape here cannot be read; then nothing was copied.
+        """
+        tell = progress or (lambda table, done, total: None)
+        with self._snapshot() as source, target._writing() as db:
+            return _copy.copy_all(source, db, tell)
 
     def check(self) -> list[str]:
         """Return every fault of the store in plain words; [] when all is well.

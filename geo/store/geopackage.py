@@ -14,7 +14,6 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from geo.errors import StoreError
 from geo.store import _file, _schema
 from geo.store._connection import Connections, SqliteDatabase, SqliteDialect, translated
 from geo.store._database import Database
@@ -97,20 +96,11 @@ class GeoPackageStore(SiteStore):
         StoreError
             If the target exists or cannot be written; nothing of it is left behind then.
         """
-        target = Path(os.path.abspath(target))
-        temporary = _file.temporary_beside(target)
-        with translated(target.name):
-            _file.make_folder(target)
-            _refuse_existing(target, target.exists())
-        try:
-            with self._connections.reading() as db:
-                db.execute("VACUUM INTO ?", (str(temporary),))
-            with translated(target.name):
-                _file.verify(temporary)
-                _refuse_existing(target, not _file.publish(temporary, target))
-        finally:
-            _file.remove(temporary)
-        return target
+        return _file.write_copy(target, self._copy_into)
+
+    def _copy_into(self, temporary: Path) -> None:
+        with self._connections.reading() as db:
+            db.execute("VACUUM INTO ?", (str(temporary),))
 
 
 _ALL = f"SELECT {SqliteDialect.select} FROM sites AS s"
@@ -137,8 +127,3 @@ def _query(
         return f"{_ALL} ORDER BY s.fid", values
     ids = f"SELECT k.fid FROM {found} WHERE {' AND '.join(tests)}"
     return f"{_ALL} WHERE s.fid IN ({ids}) ORDER BY s.fid", values
-
-
-def _refuse_existing(target: Path, exists: bool) -> None:
-    if exists:
-        raise StoreError(f"{target.name} is there already: choose another name")

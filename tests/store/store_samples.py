@@ -57,12 +57,8 @@ def sites_of(count, **fields):
 def emptied(store):
     """Return the store without anything in its tables: one for many examples."""
     with store._connections.writing() as db:
-        for table in (
-            "sites",
-            "corrections",
-            "claims",
-            "history",
-        ):  # deleting sites adds to history
+        # Deleting sites may add to the history, so that comes last.
+        for table in ("sites", "corrections", "claims", "imports", "history"):
             db.execute(f"DELETE FROM {table}")
     return store
 
@@ -98,10 +94,21 @@ def assert_same_sites(found, expected):
 
 
 def raw(path):
-    """Return a plain connection with a GeoPackage's functions, as another program would have."""
+    """Return a plain connection to a store's file or schema, as another program would have."""
+    if isinstance(path, str):
+        return closing(_plain_postgres(path))
     db = sqlite3.connect(path, isolation_level=None, timeout=5)
     register_functions(db)
     return closing(db)
+
+
+def _plain_postgres(url):
+    import psycopg
+
+    address, _, schema = url.partition("schema=")
+    db = psycopg.connect(address.rstrip("?&"), autocommit=True)
+    db.execute(f"SET search_path TO {schema}, public")
+    return db
 
 
 def versions(store):

@@ -6,19 +6,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_samples import sites_of, without_newer_tables
+from store_samples import emptied, sites_of, without_newer_tables
 
 from geo.errors import StoreError
 from geo.site import Claim
 from geo.store import open_store
 
 TOTAL = Claim("c1", "区", "工业", "复工", "total", 680, "家")
-
-
-@pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path / "sites.gpkg") as opened:
-        yield opened
 
 
 def _table(store):
@@ -119,19 +113,19 @@ def test_what_cannot_be_undone_says_why(store):
     coming=st.sets(st.integers(0, 7)),
     changed=st.sets(st.integers(0, 7)),
 )
-def test_undo_brings_back_exactly_what_was_there(tmp_path_factory, here, coming, changed):
+def test_undo_brings_back_exactly_what_was_there(lasting_store, here, coming, changed):
     every = sites_of(8)
     newer = every.copy()
     newer.loc[sorted(changed), "note"] = "newer"
-    with open_store(tmp_path_factory.mktemp("s") / "a.gpkg") as store:
-        store.save_sites(every.iloc[sorted(here)].reset_index(drop=True), who="w")
-        before = _table(store)
-        _, number = store.import_sites(
-            newer.iloc[sorted(coming)].reset_index(drop=True), name="a", who="w"
-        )
-        if number:
-            assert store.undo_import(number, who="w").kept == ()
-        _same(_table(store), before)
+    store = emptied(lasting_store)
+    store.save_sites(every.iloc[sorted(here)].reset_index(drop=True), who="w")
+    before = _table(store)
+    _, number = store.import_sites(
+        newer.iloc[sorted(coming)].reset_index(drop=True), name="a", who="w"
+    )
+    if number:
+        assert store.undo_import(number, who="w").kept == ()
+    _same(_table(store), before)
 
 
 def test_a_store_of_format_2_gets_the_newer_tables(tmp_path):

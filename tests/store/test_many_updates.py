@@ -7,14 +7,12 @@ from store_samples import sites_of
 
 from geo.errors import CategoryError
 from geo.site import SiteUpdate
-from geo.store import open_store
 
 
 @pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path / "sites.gpkg") as opened:
-        opened.save_sites(sites_of(4), who="林工")
-        yield opened
+def store(store):
+    store.save_sites(sites_of(4), who="林工")
+    return store
 
 
 def test_sites_changed_meanwhile_and_sites_that_are_gone_are_named_and_left(store):

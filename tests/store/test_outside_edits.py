@@ -17,13 +17,21 @@ from geo.store import open_store
 
 
 @pytest.fixture
+def filled(location):
+    return _fill(location)
+
+
+@pytest.fixture
 def path(tmp_path):
-    path = tmp_path / "sites.gpkg"
+    return _fill(tmp_path / "sites.gpkg")
+
+
+def _fill(location):
     road = shapely.LineString([(123.1, 41.1), (123.2, 41.2)])
     rows = [site_row(0), site_row(1, geometry=road, precision="road"), unlocated(2)]
-    with open_store(path) as store:
+    with open_store(location) as store:
         store.save_sites(make_sites(rows), who="w")
-    return path
+    return location
 
 
 def _append(path, sites):
@@ -93,8 +101,8 @@ def test_a_site_drawn_in_qgis_without_an_id_gets_one(path):
         assert store.check() == []
 
 
-def test_an_edit_through_sqlite_is_seen_like_one_of_our_own(path):
-    with open_store(path) as store, raw(path) as other:
+def test_an_edit_through_sql_is_seen_like_one_of_our_own(filled):
+    with open_store(filled) as store, raw(filled) as other:
         token = store.data_version()
         other.execute("UPDATE sites SET status = 'resumed', note = NULL WHERE site_id = 's0'")
         assert store.data_version() != token
@@ -110,10 +118,12 @@ def test_an_edit_through_sqlite_is_seen_like_one_of_our_own(path):
         assert store.check() == []
 
 
-def test_a_shape_moved_and_removed_through_sqlite_moves_in_the_index(path):
-    with open_store(path) as store, raw(path) as other:
-        blob = other.execute("SELECT geom FROM sites WHERE site_id = 's1'").fetchone()[0]
-        other.execute("UPDATE sites SET geom = ? WHERE site_id = 's0'", (blob,))
+def test_a_shape_moved_and_removed_through_sql_moves_in_the_index(filled):
+    with open_store(filled) as store, raw(filled) as other:
+        other.execute(
+            "UPDATE sites SET geom = (SELECT o.geom FROM sites AS o WHERE o.site_id = 's1')"
+            " WHERE site_id = 's0'"
+        )
         here = (123.14, 41.14, 123.16, 41.16)
         assert store.query_sites(here)["site_id"].tolist() == ["s0", "s1"]
         assert store.history("s0")[0].new.startswith("BOX (123.1000000 41.1000000, 123.2")
@@ -124,8 +134,8 @@ def test_a_shape_moved_and_removed_through_sqlite_moves_in_the_index(path):
         assert store.check() == []
 
 
-def test_writing_a_row_back_as_it_was_is_no_change(path):
-    with open_store(path) as store, raw(path) as other:
+def test_writing_a_row_back_as_it_was_is_no_change(filled):
+    with open_store(filled) as store, raw(filled) as other:
         token = store.data_version()
         other.execute("UPDATE sites SET note = note, geom = geom, version = version")
         assert store.data_version() == token
@@ -133,16 +143,16 @@ def test_writing_a_row_back_as_it_was_is_no_change(path):
 
 
 @pytest.mark.parametrize("version", ["version + 1", "9", "1", "NULL"])
-def test_a_version_set_by_hand_only_ever_grows(path, version):
-    with open_store(path) as store, raw(path) as other:
+def test_a_version_set_by_hand_only_ever_grows(filled, version):
+    with open_store(filled) as store, raw(filled) as other:
         other.execute(f"UPDATE sites SET note = 'x', version = {version} WHERE site_id = 's0'")
         assert versions(store)["s0"] == (9 if version == "9" else 2)
         assert {c.field for c in store.history("s0")} >= {"note", "created"}
         assert store.check() == []
 
 
-def test_a_site_deleted_elsewhere_comes_back_under_a_higher_version(path):
-    with open_store(path) as store, raw(path) as other:
+def test_a_site_deleted_elsewhere_comes_back_under_a_higher_version(filled):
+    with open_store(filled) as store, raw(filled) as other:
         token = store.data_version()
         other.execute("DELETE FROM sites WHERE site_id = 's0'")
         assert store.data_version() != token
@@ -158,8 +168,8 @@ def test_a_site_deleted_elsewhere_comes_back_under_a_higher_version(path):
         assert store.check() == []
 
 
-def test_an_id_emptied_elsewhere_stays(path):
-    with open_store(path) as store, raw(path) as other:
+def test_an_id_emptied_elsewhere_stays(filled):
+    with open_store(filled) as store, raw(filled) as other:
         other.execute("UPDATE sites SET site_id = '', note = 'x' WHERE site_id = 's0'")
         assert store.site("s0")["note"] == "x"
         assert store.check() == []

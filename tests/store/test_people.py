@@ -6,13 +6,6 @@ import pytest
 
 from geo.access import AuditEntry, Role
 from geo.errors import StoreError
-from geo.store import open_store
-
-
-@pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path / "sites.gpkg") as opened:
-        yield opened
 
 
 def test_the_last_role_given_holds_and_no_map_changes_with_it(store):

@@ -23,10 +23,9 @@ from geo.store import open_store
 
 
 @pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path / "sites.gpkg") as opened:
-        opened.save_sites(make_sites([unlocated(0), site_row(1), site_row(2)]), who="w")
-        yield opened
+def store(store):
+    store.save_sites(make_sites([unlocated(0), site_row(1), site_row(2)]), who="w")
+    return store
 
 
 def _location(store, site_id):
@@ -126,13 +125,13 @@ def test_a_correction_of_a_site_somebody_else_changed_is_a_conflict(store):
     assert store.add_correction(correction_of(), version=2)
 
 
-def test_corrections_outlive_a_save_of_the_source_and_a_new_opening(store, tmp_path):
+def test_corrections_outlive_a_save_of_the_source_and_a_new_opening(store, location):
     store.add_correction(correction_of())
     kept = store.corrections()
     store.save_sites(make_sites([unlocated(0), site_row(1)]), who="w")
     assert store.corrections() == kept
     store.close()
-    with open_store(tmp_path / "sites.gpkg") as again:
+    with open_store(location) as again:
         assert again.corrections() == kept
 
 
@@ -144,9 +143,9 @@ def test_a_correction_keeps_its_time_whether_or_not_it_has_a_zone(store):
     assert last.at.tzinfo is None
 
 
-def test_the_correction_of_a_site_deleted_elsewhere_can_still_be_undone(store, tmp_path):
+def test_the_correction_of_a_site_deleted_elsewhere_can_still_be_undone(store, location):
     number = store.add_correction(correction_of())
-    with raw(tmp_path / "sites.gpkg") as db:
+    with raw(location) as db:
         db.execute("DELETE FROM sites WHERE site_id = 's0'")
     store.undo_correction(number, who="w")
     assert store.corrections() == []

@@ -13,6 +13,7 @@ from store_samples import assert_same_sites, correction_of, raw, sites_of, witho
 
 from geo.errors import StoreError
 from geo.store import _connection, _file, _schema, open_store
+from geo.store.geopackage import _query
 
 
 def _bytes(folder):
@@ -54,7 +55,6 @@ def test_a_relative_path_stays_where_it_was_when_the_program_moves(tmp_path, mon
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        ("postgresql://user:secret@host/db", "PostGIS store is not built in yet"),
         ("mysql://user:secret@host/db", "a store cannot be at mysql://; give the path"),
         ("sqlite:///a.db", "a store cannot be at sqlite://"),
         ("gpkg://data/sites.gpkg", "names more than a file"),
@@ -333,3 +333,31 @@ def test_the_header_of_the_file_says_geopackage_and_write_ahead_log(tmp_path):
     assert header[68:72] == b"GPKG"
     assert struct.unpack(">i", header[60:64])[0] == 10400
     assert header[18:20] == b"\x02\x02"
+
+
+def test_a_backup_brought_back_never_repeats_a_data_version(tmp_path):
+    """What a browser keeps under a data version must never be another map."""
+    with open_store(tmp_path / "a.gpkg") as store:
+        store.save_sites(sites_of(1), who="w")
+        store.backup(tmp_path / "b.gpkg")
+        seen = {store.data_version(): "old"}
+        for n in range(3):
+            store.update_site("s0", {"note": f"a{n}"}, version=1 + n, who="w")
+            seen[store.data_version()] = f"a{n}"
+    with open_store(tmp_path / "b.gpkg") as store:
+        assert seen[store.data_version()] == "old"
+        for n in range(3):
+            store.update_site("s0", {"note": f"b{n}"}, version=1 + n, who="w")
+            assert store.data_version() not in seen
+
+
+@pytest.mark.parametrize("kinds", [(None, None), ("enterprise", "stopped"), (None, "stopped")])
+def test_a_box_is_looked_up_in_the_two_small_indexes_before_any_row_is_read(tmp_path, kinds):
+    """By way of the table it takes twice as long at a million sites."""
+    query, values = _query((0, 0, 1, 1), *kinds)
+    with open_store(tmp_path / "sites.gpkg") as store, store._connections.reading() as db:
+        plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+    assert plan[0] == "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)"
+    assert plan[2].startswith("SCAN r VIRTUAL TABLE INDEX 2:")
+    assert plan[3].startswith("SEARCH k USING COVERING INDEX sites_fid (fid=?")
+    assert len(plan) == 4  # no sorting

@@ -41,12 +41,13 @@ CAUGHT = ("geo/locate/gazetteer.py",)
 """Here a ValueError is caught, and its text becomes a fault of a file."""
 NO_MESSAGES = frozenset("split execute executescript compile get register_option Request".split())
 """What is given to these is columns, SQL or patterns."""
-OTHER_WORDS = frozenset("COLUMN_WORDS _WORDS _OSM_LEVELS METHOD".split())
+OTHER_WORDS = frozenset("COLUMN_WORDS _WORDS _OSM_LEVELS METHOD _REFUSALS".split())
 """Names of words that are looked for in a file, or worded where sites are described."""
 GAP = re.compile(r"\{((?:[^{}'\"]|'[^']*'|\"[^\"]*\"|\{[^{}]*\})*)\}")
 PROSE = re.compile(r"[A-Za-z]{2,}[,:;\")}]* [A-Za-z\"'{(]")
 SQL = re.compile(
     r"\b(SELECT|INSERT|UPDATE|CREATE|DELETE|EXISTS|TEXT|BOOLEAN|INTEGER|CASE|VACUUM|FROM|ORDER BY|IS NOT|nullif)\b"
+    r"|\b(DEFAULT|NOT NULL|double precision|PERFORM|search_path|BOX)\b"
     r"|\b(AND|AS|OR) [a-z]"
 )
 NOT_SHOWN = {
@@ -77,6 +78,7 @@ NOT_SHOWN = {
     " in line {error.lineno}": "in a damaged GeoJSON",
     'end in "{short(ending)}"': "in an ending that is not read",
     "have no ending": "in an ending that is not read",
+    "tables of the store": "what a migration is called in the database",
     "the shapes": "in missing parts of a shapefile",
     "the names and statuses": "in missing parts of a shapefile",
     "the file does not say": "in a CRS that must be given",
@@ -162,7 +164,7 @@ MESSAGES = _messages()
 # What stands in a gap, by its expression, or by the file and it: the English, and what the Chinese must then have in
 # it. Any other gap is filled with a number of its own, which must come back as it was.
 PASTE = next(iter(WORDS["paste"]))
-GPKG = "give the path of a GeoPackage file (sites.gpkg) or gpkg:///path/to/sites.gpkg"
+GPKG = next(text for text in WORDS["advice"] if "gpkg:///" in text)
 INSIDE = "; inside it would be read as gcj02 or wgs84 with the axes swapped (1.5, 2.5)"
 INSIDE_ZH = "gcj02 或 wgs84 并对调两个坐标（1.5, 2.5）"
 SAMPLES = {
@@ -242,6 +244,7 @@ SAMPLES = {
     ),
     "geo/locate/gazetteer.py error": ("lon and lat belong together", "lon 和 lat"),
     "geo/store/_file.py what": ("in the spatial index only", "只在空间索引里"),
+    "NAME": ("PostGIS", "PostGIS"),
     "geo/store/_rows.py what": ("name of 甲, 乙", "甲, 乙 的名称"),
 }
 SAMPLES_OF_ONE = {
