@@ -85,7 +85,7 @@ def _speak_utf8(stream: TextIO) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    bootstrap.ensure_environment(())
+    bootstrap.ensure_environment(bootstrap.store_extras())
     return bootstrap.run_app(chosen.rest)
 
 
@@ -345,6 +345,16 @@ def _file_store(store: SiteStore) -> GeoPackageStore:
     return store
 
 
+def _copy(chosen: argparse.Namespace) -> int:
+    from geo.store import open_store
+
+    def tell(table: str, done: int, total: int) -> None:
+        print(f"{table} {done}/{total}", file=sys.stderr)
+
+    with open_store(chosen.source) as source, open_store(chosen.target) as target:
+        return _print_json({"copied": source.copy_to(target, progress=tell)})
+
+
 def _open(url: str, settings: Settings) -> SiteStore:
     """Return the store of a URL as it is, or the installation's own, filled on its first start."""
     from geo import pipeline
@@ -367,6 +377,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "datum": _datum,
     "backup": _backup,
     "restore": _restore,
+    "copy": _copy,
 }
 
 
@@ -451,6 +462,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_datum(command("datum", "convert one coordinate (坐标转换)"))
     _add_backup(command("backup", "copy the store while it is in use (备份)"))
     _add_restore(command("restore", "bring a backup back (恢复备份)"))
+    _add_copy(command("copy", "copy a whole store to an empty one, file or PostGIS (迁移)"))
     return parser
 
 
@@ -572,6 +584,11 @@ def _add_restore(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a backup's file or its name in backups/, or `latest`",
     )
+
+
+def _add_copy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="source", required=True, metavar="URL")
+    parser.add_argument("--to", dest="target", required=True, metavar="URL", help="an empty store")
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:

@@ -143,6 +143,12 @@ def wanted_requirements(extras: Sequence[str] = (), *, root: Path = ROOT) -> lis
     return wanted
 
 
+def store_extras(env: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the extra that the store of this installation needs: none for a file."""
+    scheme = env.get("BAITA_STORE", "").strip().partition("://")[0].lower()
+    return ("postgis",) if scheme in ("postgresql", "postgres", "postgis") else ()
+
+
 def _release(version: str) -> tuple[int, ...]:
     numbers = re.match(r"\d+(?:\.\d+)*", version)
     return tuple(int(n) for n in numbers.group().split(".")) if numbers else ()

@@ -130,6 +130,21 @@ def test_every_folder_of_code_is_a_package():
     assert [str(f.relative_to(ROOT)) for f in folders if not (f / "__init__.py").exists()] == []
 
 
+@pytest.mark.parametrize(
+    ("store", "extras"),
+    [
+        ("", ()),
+        ("/data/postgres.gpkg", ()),
+        ("gpkg:///data/a.gpkg", ()),
+        ("postgresql://me@host/db", ("postgis",)),
+        ("PostGIS://me@host/db", ("postgis",)),
+    ],
+)
+def test_a_store_on_a_server_needs_the_extra_that_speaks_to_it(store, extras):
+    assert bootstrap.store_extras({"BAITA_STORE": store}) == extras
+    bootstrap.wanted_requirements(extras)
+
+
 def test_an_extra_adds_to_the_dependencies_and_an_unknown_one_is_an_error():
     base = bootstrap.wanted_requirements(())
     assert bootstrap.wanted_requirements(("test",))[: len(base)] == base

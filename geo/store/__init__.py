@@ -71,7 +71,7 @@ def _database(url: str) -> SiteStore:
             raise
         raise StoreError(
             f"a PostGIS store needs the package {error.name}, which is not installed here: run "
-            "`python3 -m geo setup --postgis` once"
+            "`python3 -m geo setup` once"
         ) from error
     return PostgisStore(url)
 

@@ -70,7 +70,7 @@ def test_without_its_packages_a_store_says_what_to_install(monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(StoreError, match=r"needs the package psycopg.*geo setup --postgis"):
+    with pytest.raises(StoreError, match=r"needs the package psycopg.*geo setup"):
         open_store("postgresql://me:secret@host/db")
 
 
