@@ -10,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -74,11 +76,15 @@ class PrivateServer:
         """End the server and everything it started at once, as a power cut does."""
         first = int(self._pid_file.read_text().split()[0])
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        for pid in (first, *map(int, children)):
-            os.kill(pid, signal.SIGKILL)
-        while Path(f"/proc/{first}").exists() and _state(first) != "Z":
-            pass
-        self._pid_file.unlink()
+        processes = (first, *map(int, children))
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(_state(pid) != "Z" for pid in processes):
+            time.sleep(0.01)
+        # Where nobody collects the dead, the server would take its own old number for a living one.
+        for left in (self._pid_file, self._temporary / ".s.PGSQL.5432.lock"):
+            left.unlink(missing_ok=True)
 
     @property
     def _pid_file(self) -> Path:

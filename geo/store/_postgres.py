@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from geo.errors import StoreError
-from geo.store._blob import from_blobs, to_blobs
+from geo.store._blob import from_blobs, from_point, to_blobs
 from geo.store._database import Shapes, SqlValue
 from geo.store._postgres_schema import NEW_DATA_VERSION, OURS
 from geo.store._rows import SELECTED
@@ -118,6 +118,10 @@ class PostgresDialect:
 
     def blobs(self, cells: Sequence[Any]) -> Sequence[bytes | None]:
         """Return shapes as GeoPackage blobs."""
+        if len(cells) == 1 and cells[0] is not None:
+            point = from_point(cells[0])
+            if point is not None:
+                return [point]
         return to_blobs(self.shapes(cells)[0])
 
     def shapes(self, cells: Sequence[Any]) -> tuple[Shapes, npt.NDArray[np.bool_]]:
@@ -331,9 +335,10 @@ class PostgresDatabase:
             for stream in self._streams:
                 stream.close()
         if connection is not None and not connection.closed:
-            if connection.info.transaction_status == TransactionStatus.ACTIVE:
+            state = connection.pgconn.transaction_status
+            if state == TransactionStatus.ACTIVE:
                 connection.close()
-            else:
+            elif state != TransactionStatus.IDLE:
                 with suppress(psycopg.Error):
                     connection.rollback()
         if connection is None or connection.closed:
@@ -354,8 +359,13 @@ class PostgresConnections:
         self._pool = self._make_pool()
 
     def _make_pool(self) -> QueuePool:
-        size = {"pool_size": _IDLE, "max_overflow": _MOST - _IDLE, "timeout": BUSY_S}
-        return QueuePool(self._open, **size)  # type: ignore[arg-type]
+        return QueuePool(
+            self._open,  # type: ignore[arg-type]
+            pool_size=_IDLE,
+            max_overflow=_MOST - _IDLE,
+            timeout=BUSY_S,
+            reset_on_return=None,  # `give_back` does
+        )
 
     def use(self, settings: str) -> None:
         """Have every connection begin with some statements, those that are open too."""

@@ -2,18 +2,39 @@
 
 import builtins
 import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
 import threading
-from contextlib import closing
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import numpy as np
 import psycopg
 import pytest
 import shapely
-from store_samples import assert_same_sites, raw, site_row, sites_of, unlocated, versions
+from hypothesis import given
+from hypothesis import strategies as st
+from postgres_server import NoServer, PrivateServer
+from store_samples import (
+    PROCESSES,
+    assert_same_sites,
+    raw,
+    site_row,
+    sites_of,
+    unlocated,
+    versions,
+    write_updates,
+)
 
 from geo.errors import StoreConflict, StoreError
 from geo.site import COLUMNS, make_sites
 from geo.store import _postgres, _postgres_schema, open_store, postgis
+from geo.store._blob import from_point, to_blobs
 
 
 @pytest.fixture
@@ -351,6 +372,41 @@ def test_a_store_opened_before_a_fork_works_in_both(url, store):
     assert store.count_sites() == 3
 
 
+def test_what_was_acknowledged_survives_the_end_of_the_server_itself():
+    """Its processes are all killed in the middle of writing, as a power cut does, and started again."""
+    with _own_server() as server:
+        url = f"{server.url}&schema=cut"
+        with open_store(url) as store:
+            store.save_sites(sites_of(5), who="w")
+        total = 0
+        for kill in range(max(2, int(os.environ.get("BAITA_KILLS", "0")) // 10)):
+            reader, writer = os.pipe()
+            workers = [
+                PROCESSES.Process(target=write_updates, args=(url, 10_000, writer, seed))
+                for seed in range(2)
+            ]
+            [w.start() for w in workers]
+            os.close(writer)
+            first = os.read(reader, 4096).decode()
+            time.sleep(0.05 + 0.01 * kill)
+            server.kill()
+            [os.kill(w.pid, signal.SIGKILL) for w in workers]
+            [w.join() for w in workers]
+            with os.fdopen(reader) as file:
+                acknowledged = {tuple(line.split()) for line in (first + file.read()).splitlines()}
+            server.start()
+            with open_store(url) as store:
+                assert store.check() == []
+                written = {
+                    (f"s{n}", str(change.version))
+                    for n in range(5)
+                    for change in store.history(f"s{n}")
+                }
+            assert acknowledged <= written
+            total += len(acknowledged)
+        assert total > 5
+
+
 def test_a_closed_store_says_so(url):
     store = open_store(url)
     store.close()
@@ -402,3 +458,101 @@ def test_an_acknowledged_write_waits_for_the_disk_whatever_the_server_says(url, 
                 assert ours.execute("SELECT current_schema").fetchone() == (schema,)
         finally:
             db.execute(f'ALTER ROLE "{name}" RESET synchronous_commit')
+
+
+@given(x=st.floats(allow_nan=False), y=st.floats(allow_nan=False))
+def test_the_quick_way_for_a_point_gives_the_same_blob(x, y):
+    wkb = shapely.to_wkb(shapely.Point(x, y), flavor="iso", byte_order=1)
+    [expected] = to_blobs(np.array([shapely.from_wkb(wkb)], dtype=object))
+    assert from_point(wkb) == expected
+    assert from_point(shapely.to_wkb(shapely.Point(1, 2, 3), flavor="iso")) is None
+
+
+# --- full disks ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _own_server(folder=None):
+    try:
+        server = PrivateServer(folder)
+    except NoServer as reason:
+        pytest.skip(str(reason))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    # Not below pytest's own folder, where the server's account may not look.
+    folder = Path(tempfile.mkdtemp(prefix="baita-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256m,mode=0777", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        folder.rmdir()
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+    folder.rmdir()
+
+
+def _fill_disk(folder, leave=0):
+    found = os.statvfs(folder)
+    (folder / "filler").write_bytes(b"x" * (found.f_bavail * found.f_frsize - leave))
+
+
+def test_a_full_disk_of_tables_is_named_and_nothing_is_lost(small_disk):
+    with _own_server() as server:
+        tables = small_disk / "tables"
+        tables.mkdir(mode=0o777)
+        shutil.chown(tables, "postgres")
+        with closing(psycopg.connect(server.url, autocommit=True)) as db:
+            db.execute(f"CREATE TABLESPACE small LOCATION '{tables}'")
+            db.execute("CREATE DATABASE small TABLESPACE small")
+        url = urlunsplit(urlsplit(server.url)._replace(path="/small"))
+        with open_store(url) as store:
+            store.save_sites(sites_of(50), who="w")
+            before, token = store.read_sites(), store.data_version()
+            _fill_disk(small_disk, leave=100_000)
+            with pytest.raises(StoreError, match=r"^PostGIS: the disk is full; nothing was saved"):
+                store.save_sites(sites_of(20_000, geometry=shapely.Point(123.2, 41.3)), who="w")
+            assert_same_sites(store.read_sites(), before)
+            assert store.data_version() == token
+            (small_disk / "filler").unlink()
+            assert store.update_site("s0", {"note": "room again"}, version=1, who="w") == 2
+            assert store.check() == []
+
+
+def test_a_full_disk_of_the_whole_server_loses_nothing_that_was_acknowledged(small_disk):
+    home = small_disk / "cluster"
+    home.mkdir()
+    with _own_server(home) as server, open_store(server.url) as store:
+        store.save_sites(sites_of(5), who="w")
+        _fill_disk(small_disk, leave=3_000_000)
+        versions_seen, told = {}, ""
+        try:
+            for step in range(5_000):  # until the log finds no room any more
+                site = store.site(f"s{step % 5}")
+                change = {"note": os.urandom(8_000).hex()}
+                done = store.update_site(
+                    site["site_id"], change, version=int(site["version"]), who="w"
+                )
+                versions_seen[site["site_id"]] = done
+        except StoreError as error:
+            told = str(error)
+        assert told.startswith("PostGIS: ")
+        assert "disk is full" in told or "connection" in told or "database" in told
+        (small_disk / "filler").unlink()
+        server.stop()
+        server.start()
+        found = versions(store)
+        assert all(found[site_id] >= done for site_id, done in versions_seen.items())
+        assert versions_seen
+        assert (
+            sum(found.values()) - sum(({f"s{n}": 1 for n in range(5)} | versions_seen).values())
+            <= 1
+        )
+        assert store.check() == []
+        assert store.update_site("s0", {"note": "room"}, version=found["s0"], who="w")
