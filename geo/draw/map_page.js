@@ -174,7 +174,10 @@
       });
       this.layer.on('hover', event => this.hover(event)).on('choose', event => this.clicked(event));
       this.map.on('moveend', () => this.tellView());
-      if (!window.BaitaHandout) setInterval(() => this.lookForNews(), LOOK_MS);
+      if (!window.BaitaHandout) {
+        setInterval(() => this.lookForNews(), LOOK_MS);
+        document.addEventListener('visibilitychange', () => this.lookForNews());
+      }
       document.addEventListener('keydown', event => {
         if (this.desk && this.desk.open) { if (this.desk.key(event)) event.preventDefault(); event.stopPropagation(); return; }
         if (event.target.closest('input:not([type=checkbox]),select,textarea') && event.key !== 'Escape') return;

@@ -245,6 +245,23 @@ def test_a_site_tells_its_new_place_and_who_moved_it(own):
     assert client.get("/baita/site/bulletin/prj-hongfei.json").json()["point"] is None
 
 
+def test_the_newest_version_is_told_after_each_write_and_never_kept(own):
+    client, library = own
+
+    def told(dataset="bulletin"):
+        answer = client.get(f"/baita/version/{dataset}")
+        assert answer.headers["cache-control"] == "no-store"
+        return answer.json()["version"]
+
+    before = told()
+    assert before == library.snapshot("bulletin").version
+    assert told() == before
+    place_site(library.store("bulletin"), "prj-hongfei", 123.17, 41.26, "wgs84", who="w")
+    assert told() != before
+    assert told("demo") == library.snapshot("demo").version
+    assert client.get("/baita/version/nothing").status_code == 404
+
+
 @pytest.fixture(scope="module")
 def hostile_site():
     """A site whose every text would like to be something else."""
