@@ -662,14 +662,47 @@ def run_app(args: Sequence[str] = ()) -> int:
     """
     wanted = int(server_option("port", args) or DEFAULT_PORT)
     address = server_option("address", args)
+    refuse_open_door(address, os.environ)
     port = free_port(wanted)
     if port != wanted:
         _say(f"端口 {wanted} 已被占用，改用 {port}", f"port {wanted} is taken, using {port}")
     shown = "127.0.0.1" if address in (None, "0.0.0.0", "::", "localhost") else address
     opens = "--headless" not in args and os.environ.get("BAITA_HEADLESS") != "1"
-    url = f"http://{shown}:{port}"
+    base = (server_option("baseUrlPath", args) or "").strip("/")
+    url = f"http://{shown}:{port}" + (f"/{base}/" if base else "")
     threading.Thread(target=_announce, args=(url, opens), daemon=True).start()
     return _serve(streamlit_arguments(args, port))
+
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MIN_PROXY_SECRET = 16
+
+
+def refuse_open_door(address: str | None, env: Mapping[str, str]) -> None:
+    """Leave with exit code 2 if people sign in by a proxy's header and anybody could write that header.
+
+    Parameters
+    ----------
+    address
+        Where the app is to listen; None is everywhere.
+    env
+        Environment variables.
+    """
+    if env.get("BAITA_SIGN_IN", "").strip() != "header":
+        return
+    if address not in _LOOPBACK:
+        _stop(
+            f"BAITA_SIGN_IN=header 时只能监听本机，现在是 {address or '0.0.0.0'}："
+            "请用 --server.address 127.0.0.1，放在反向代理后面",
+            f"BAITA_SIGN_IN=header, but the app is to listen on {address or '0.0.0.0'}, where anybody could name "
+            "themselves: use --server.address 127.0.0.1, behind the proxy",
+        )
+    if len(env.get("BAITA_PROXY_SECRET", "").strip()) < MIN_PROXY_SECRET:
+        _stop(
+            f"BAITA_PROXY_SECRET 少于 {MIN_PROXY_SECRET} 个字符：用 openssl rand -hex 32 生成一个，代理也用它",
+            f"BAITA_PROXY_SECRET has fewer than {MIN_PROXY_SECRET} characters: make one with "
+            "`openssl rand -hex 32` and give it to the proxy too",
+        )
 
 
 def server_option(name: str, args: Sequence[str]) -> str | None:
@@ -680,7 +713,8 @@ def server_option(name: str, args: Sequence[str]) -> str | None:
             return arg.partition("=")[2]
         if arg == flag and position + 1 < len(args):
             return args[position + 1]
-    from_env = os.environ.get(f"STREAMLIT_SERVER_{name.upper()}")
+    # baseUrlPath is BASE_URL_PATH there.
+    from_env = os.environ.get("STREAMLIT_SERVER_" + re.sub(r"(?=[A-Z])", "_", name).upper())
     if from_env:
         return from_env
     import tomllib
@@ -736,7 +770,7 @@ def _is_free(port: int) -> bool:
 
 def _announce(url: str, opens: bool) -> None:
     """Say where the map is once it answers, and open it there."""
-    if not _answers(url.partition("//")[2]):
+    if not _answers(url.split("/")[2]):
         return
     print(f"\n  白塔一张图已启动，请在浏览器打开：{url}", flush=True)
     print(f"  Baita One Map is running at:      {url}\n", flush=True)

@@ -134,6 +134,10 @@ def _claim(raw: dict[str, Any]) -> Claim:
     return Claim(**{**raw, "as_of": as_of, "source": Source(**raw["source"])})
 
 
+OpenFiles = OrderedDict[str, Contents]
+"""What tables hold, by the draft's id: parsed once for as long as they are being looked at."""
+
+
 class Desk:
     """The drafts of one store.
 
@@ -145,14 +149,25 @@ class Desk:
         Of this installation.
     folder
         Where the files of tables are kept until their draft is gone.
+    who
+        Whose name a draft carries; the installation's own by default.
+    files
+        Tables that are open, shared with other people's desks of the same store.
     """
 
     def __init__(
-        self, store: SiteStore, settings: Settings, categories: Categories, folder: Path
+        self,
+        store: SiteStore,
+        settings: Settings,
+        categories: Categories,
+        folder: Path,
+        *,
+        who: str = "",
+        files: OpenFiles | None = None,
     ) -> None:
         self._store, self._settings = store, settings
         self._categories, self._folder = categories, folder
-        self._open: OrderedDict[str, Contents] = OrderedDict()
+        self._who, self._open = who or settings.who, OrderedDict() if files is None else files
 
     # ---- coming in
 
@@ -194,7 +209,7 @@ class Desk:
             secrets.token_hex(6),
             _plain_name(name),
             "bulletin" if Path(name).suffix.lower() in DOCUMENTS else "table",
-            self._settings.who,
+            self._who,
             datetime.now(UTC).isoformat(timespec="seconds"),
             as_of=as_of.isoformat() if as_of else "",
             unread=True,

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+from geo.access import Role, clean_name
 from geo.category import LANGUAGES
 from geo.errors import SiteMapError
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_FILE = "demo.gpkg"
 """The demo set's own file, beside the store: what is invented never lies in one file with what is not."""
+
+
+SIGN_INS = ("", "header", "oidc")
+MIN_SECRET = 16
+"""Characters of the secret a reverse proxy shows."""
 
 
 class SettingsError(SiteMapError, ValueError):
@@ -47,6 +55,17 @@ class Settings:
         Picture tiles under the map: a .mbtiles or .pmtiles file, or tianditu, amap, osm (`BAITA_TILES`); "" for none.
     tiles_key, tiles_datum, tiles_url
         A service's key, a file's datum, a service's address instead of its own (`BAITA_TILES_KEY` ...).
+    sign_in
+        How people sign in (`BAITA_SIGN_IN`): "" not at all, everybody is the local user; "header", a reverse proxy
+        says who it is; "oidc", by the identity provider in .streamlit/secrets.toml.
+    sign_in_header
+        The header in which the proxy names the person (`BAITA_SIGN_IN_HEADER`).
+    proxy_secret
+        What the proxy shows in X-Baita-Proxy to be believed (`BAITA_PROXY_SECRET`).
+    admins
+        Names that are always administrators (`BAITA_ADMINS`, with commas).
+    default_role
+        Of those who are signed in and were given no role (`BAITA_DEFAULT_ROLE`): viewer or none.
     """
 
     store: str
@@ -61,6 +80,11 @@ class Settings:
     tiles_key: str = field(default="", repr=False)
     tiles_datum: str = ""
     tiles_url: str = ""
+    sign_in: str = ""
+    sign_in_header: str = "X-Forwarded-User"
+    proxy_secret: str = field(default="", repr=False)
+    admins: tuple[str, ...] = ()
+    default_role: Role = Role.VIEWER
 
 
 def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
@@ -107,7 +131,39 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         tiles_key=given.get("BAITA_TILES_KEY", ""),
         tiles_datum=given.get("BAITA_TILES_DATUM", ""),
         tiles_url=given.get("BAITA_TILES_URL", ""),
+        **_sign_in(given),
     )
+
+
+def _sign_in(given: Mapping[str, str]) -> dict[str, Any]:
+    """Return how people sign in; half a setting is refused, for it would let anybody in or nobody."""
+    way = given.get("BAITA_SIGN_IN", "")
+    if way not in SIGN_INS:
+        raise SettingsError(
+            f"BAITA_SIGN_IN={way} is not one of header, oidc; leave it out for one PC"
+        )
+    header = given.get("BAITA_SIGN_IN_HEADER", "X-Forwarded-User")
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,60}", header):
+        raise SettingsError(f"BAITA_SIGN_IN_HEADER={header} is not the name of a header")
+    secret = given.get("BAITA_PROXY_SECRET", "")
+    if way == "header" and not (len(secret) >= MIN_SECRET and secret.isascii()):
+        raise SettingsError(
+            f"BAITA_PROXY_SECRET has fewer than {MIN_SECRET} characters, or others than ASCII; "
+            "make one with `openssl rand -hex 32` and give it to the proxy too"
+        )
+    role = given.get("BAITA_DEFAULT_ROLE", Role.VIEWER.value)
+    if role not in (Role.VIEWER, Role.NONE):
+        raise SettingsError(f"BAITA_DEFAULT_ROLE={role} is not one of viewer, none")
+    names = [clean_name(name) for name in given.get("BAITA_ADMINS", "").split(",") if name.strip()]
+    if "" in names:
+        raise SettingsError("BAITA_ADMINS has a name that cannot be one; write names with commas")
+    return {
+        "sign_in": way,
+        "sign_in_header": header,
+        "proxy_secret": secret,
+        "admins": tuple(names),
+        "default_role": Role(role),
+    }
 
 
 def _day(name: str, given: Mapping[str, str]) -> date | None:

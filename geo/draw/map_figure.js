@@ -265,9 +265,9 @@
       const save = el('form', { onsubmit: event => { event.preventDefault(); this.save(name.value); } }, name, el('button', { class: 'small' }, text.scheme_save));
       const item = scheme => el('li', {},
         el('button', { class: 'apply', title: text.scheme_apply, onclick: () => this.apply(scheme) }, scheme.name),
-        el('button', { class: 'quiet drop', title: fill(text.scheme_drop, { name: scheme.name }), 'aria-label': fill(text.scheme_drop, { name: scheme.name }), onclick: () => this.drop(scheme) }, '×'));
+        !page.canEdit ? '' : el('button', { class: 'quiet drop', title: fill(text.scheme_drop, { name: scheme.name }), 'aria-label': fill(text.scheme_drop, { name: scheme.name }), onclick: () => this.drop(scheme) }, '×'));
       this.schemes.replaceChildren(el('details', { open: list.length > 0 }, el('summary', {}, fill(text.schemes, { n: list.length })),
-        list.length ? el('ul', {}, ...list.map(item)) : el('p', {}, text.schemes_none), save));
+        list.length ? el('ul', {}, ...list.map(item)) : el('p', {}, text.schemes_none), page.canEdit ? save : ''));
     }
 
     async save(name) {

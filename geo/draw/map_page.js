@@ -245,6 +245,7 @@
       this.canEdit = state.editable;
       this.canImport = state.importable;
       this.showSteps();
+      if (this.deskButton) this.deskButton.hidden = !state.editable;
       this.dataBase = state.data;
       this.siteBase = state.site;
       if (sites) this.takeData(sites);
@@ -371,6 +372,7 @@
 
     /** Imports go to the real set only; on the invented one the button says where. */
     openDesk() {
+      if (!this.canEdit) return;
       if (!this.canImport) { this.say(this.text.desk.not_here, { label: this.text.desk.go_there, run: () => this.post('open', { dataset: 'bulletin' }) }); return; }
       if (this.figure && this.figure.open) this.figure.toggle();
       this.desk.toggle();

@@ -17,6 +17,7 @@ import geopandas as gpd
 import shapely
 import streamlit as st
 
+from geo.access import AccessError
 from geo.category import Categories
 from geo.editing import EditReport, Step, Steps, edit_sites, redo_step, undo_step
 from geo.errors import FilterError, SiteMapError, StoreConflict
@@ -36,7 +37,7 @@ from geo.store import SiteStore
 from geo.ui.address import current_dataset, current_language, shown_filter, write_filter
 from geo.ui.explain import explain
 from geo.ui.library import DATASETS, Snapshot, get_library
-from geo.ui.people import page_person
+from geo.ui.people import page_person, page_store
 from geo.ui.text import choose_language, load_text
 from geo.view import SiteFilter
 
@@ -71,7 +72,15 @@ def _act(key: str) -> None:
         state[last] = asked["turn"]
         handler = _HANDLERS.get(str(asked.get("type")))
         if handler is not None:
-            handler(asked)
+            _carry_out(handler, asked)
+
+
+def _carry_out(handler: Callable[[Action], None], asked: Action) -> None:
+    """Run a handler; what its person may not do is refused in words and not a failure of the page."""
+    try:
+        handler(asked)
+    except AccessError as error:
+        _answer(False, _words()["place"]["refused"].format(reason=_in_words(error)))
 
 
 def new_actions(given: object, last: float) -> list[Action]:
@@ -179,12 +188,10 @@ def _open(asked: Action) -> None:
 
 
 def _place(asked: Action) -> None:
-    words, library = _words()["place"], get_library()
+    words, store = _words()["place"], page_store(current_dataset())
     site_id = str(asked.get("site_id"))
     try:
-        kept, moved = place_on_map(
-            library.store(current_dataset()), site_id, asked, who=page_person().name
-        )
+        kept, moved = place_on_map(store, site_id, asked, who=page_person().name)
     except StoreConflict:
         _answer(False, words["conflict"])
     except SiteMapError as error:
@@ -198,7 +205,7 @@ def _choose_candidate(asked: Action) -> None:
     words, library, dataset = _words()["place"], get_library(), current_dataset()
     site_id = str(asked.get("site_id"))
     try:
-        store = library.store(dataset)
+        store = page_store(dataset)
         site = store.site(site_id)
         chosen = [
             one
@@ -217,7 +224,7 @@ def _choose_candidate(asked: Action) -> None:
 def _place_same(asked: Action) -> None:
     """Put the sites that state the same address where one of them now is."""
     words, library, dataset = _words()["place"], get_library(), current_dataset()
-    store, site_id = library.store(dataset), str(asked.get("site_id"))
+    store, site_id = page_store(dataset), str(asked.get("site_id"))
     try:
         others = same_address(library.snapshot(dataset).sites, site_id)[:MAX_SAME]
         kept = place_like(store, site_id, others, who=page_person().name)
@@ -239,7 +246,7 @@ def _placed(kept: Correction, message: str) -> None:
 def _edit(asked: Action) -> None:
     """Change what is known of a site, unless somebody else has changed it since it was looked at."""
     words, library, dataset = _words()["place"], get_library(), current_dataset()
-    store, version = library.store(dataset), asked.get("version")
+    store, version = page_store(dataset), asked.get("version")
     try:
         sites = library.snapshot(dataset).sites
         seen = sites[sites["site_id"] == str(asked.get("site_id"))]
@@ -270,7 +277,7 @@ def _edit_many(asked: Action) -> None:
         if len(kinds) > 1 and isinstance(values, Mapping) and "status" in values:
             raise SiteMapError("a status is given to sites of one kind only: choose one kind")
         changes = read_changes(values, str(seen["kind"].iloc[0]), library.categories)
-        report = _edit_sites(library.store(dataset), seen, changes)
+        report = _edit_sites(page_store(dataset), seen, changes)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
         return
@@ -383,7 +390,7 @@ def _last_placing(asked: Action) -> Step | None:
     if asked.get("placing") is not True:
         return None
     me = page_person().name
-    held = get_library().store(current_dataset()).corrections()
+    held = page_store(current_dataset()).corrections()
     mine = next((one for one in held if one.who == me), None)
     return None if mine is None else Step(_steps().next_id(), mine.name, corrections=(mine,))
 
@@ -391,7 +398,7 @@ def _last_placing(asked: Action) -> Step | None:
 def _go_back(step: Step, go: Callable[..., EditReport]) -> EditReport | None:
     """Undo or redo a step; None if it could not be, which is told."""
     library = get_library()
-    store = library.store(current_dataset())
+    store = page_store(current_dataset())
     try:
         return go(store, step, who=page_person().name, categories=library.categories)
     except SiteMapError as error:

@@ -1,4 +1,4 @@
-"""How a route answers: off the event loop, with the same headers, compressed, and without a detail when it fails."""
+"""How a route answers: to whom it may, off the event loop, compressed, and without a detail when it fails."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from geo.access import AccessError, Right, SignInError
+from geo.category import LANGUAGES
 from geo.draw.site_layer import compress
 from geo.errors import FilterError, SiteMapError
+from geo.ui.explain import explain
+from geo.ui.library import get_library
+from geo.ui.people import request_access
 
 log = logging.getLogger(__name__)
 
@@ -39,36 +44,89 @@ class Refused(Exception):
 
 
 def handle(
-    handler: Handler, *, max_body: int = MAX_BODY
+    handler: Handler,
+    *,
+    max_body: int = MAX_BODY,
+    right: Right | None = None,
+    everybody: bool = False,
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Run a handler off the event loop, and turn what goes wrong into a short answer without details."""
+    """Run a handler off the event loop for those who may, and turn what goes wrong into a short answer.
+
+    Parameters
+    ----------
+    handler
+        Answers a request.
+    max_body
+        Bytes of a body; more is refused unread.
+    right
+        What asking takes; by default to view for GET and HEAD, and to edit for all that may change something.
+    everybody
+        Nobody need be signed in: for scripts, styles and pictures of the page itself.
+    """
 
     @wraps(handler)
     async def answer(request: Request) -> Response:
+        looks = request.method in ("GET", "HEAD")
+        needed = None if everybody else right or (Right.VIEW if looks else Right.EDIT)
         try:
-            await _refuse_foreign(request, max_body)
-            response = await run_in_threadpool(handler, request)
+            if not looks:
+                _refuse_foreign(request)
+                # Before its body is taken.
+                await run_in_threadpool(_let_in, request, needed)
+                await _read_body(request, max_body)
+                needed = None
+            response = await run_in_threadpool(_answer, handler, request, needed)
         except (KeyError, IndexError):
             response = short(404, "not found")
         except Refused as refused:
             response = short(refused.status, refused.reason)
+        except AccessError as error:
+            response = _refusal(error, request)
         except FilterError as error:
             response = short(400, str(error))
         except SiteMapError:
             log.exception("a map request failed")
             response = short(503, "not available")
         response.headers.update(SAFE)
+        if not everybody:
+            _keep_private(response)
         return response
 
     return answer
 
 
-async def _refuse_foreign(request: Request, max_body: int) -> None:
-    """Let only our own pages change anything, and keep a body small; it is then in `request.state.body`."""
-    if request.method in ("GET", "HEAD"):
-        return
+def _answer(handler: Handler, request: Request, right: Right | None) -> Response:
+    _let_in(request, right)
+    return handler(request)
+
+
+def _let_in(request: Request, right: Right | None) -> None:
+    """Refuse whoever may not ask this; it is then in the audit list. None lets everybody in."""
+    if right is not None:
+        request_access(request).require(right, request.method, request.url.path)
+
+
+def _refusal(error: AccessError, request: Request) -> Response:
+    given = request.query_params.get("lang", "")
+    language = given if given in LANGUAGES else get_library().settings.language
+    return short(401 if isinstance(error, SignInError) else 403, explain(str(error), language))
+
+
+def _keep_private(response: Response) -> None:
+    """Keep a cache between us and the browser from giving to one person what another was let see."""
+    kept = response.headers.get("cache-control", "")
+    if get_library().settings.sign_in and kept.startswith("public"):
+        response.headers["cache-control"] = "private" + kept.removeprefix("public")
+
+
+def _refuse_foreign(request: Request) -> None:
+    """Let only our own pages change anything."""
     if not _is_own(request):
         raise Refused(403, "asked from another site")
+
+
+async def _read_body(request: Request, max_body: int) -> None:
+    """Keep a body small; it is then in `request.state.body`."""
     body = b""
     async for part in request.stream():
         body += part

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from geo.access import AccessError, Right
 from geo.category import LANGUAGES
 from geo.district import beside_store
-from geo.drafts import Desk
+from geo.drafts import Desk, OpenFiles
 from geo.errors import SiteMapError
 from geo.settings import Settings
 from geo.ui.answers import FRESH, Refused, handle, json_answer
@@ -21,7 +22,7 @@ from geo.ui.desk import draft_head, import_head, view_draft, view_report
 from geo.ui.explain import explain
 from geo.ui.jobs import BusyError, Jobs
 from geo.ui.library import get_library
-from geo.ui.people import request_person
+from geo.ui.people import request_person, request_store
 from geo.ui.text import load_text, log_failure
 
 MAX_UPLOAD = 20_000_000
@@ -34,13 +35,17 @@ def desk_routes(prefix: str) -> list[BaseRoute]:
     """Return the routes under a prefix."""
     one = prefix + "/desk/draft/{draft_id}"
     return [
-        Route(prefix + "/desk", handle(_lists)),
-        Route(prefix + "/desk/read", handle(_begin, max_body=MAX_UPLOAD), methods=["POST"]),
-        Route(prefix + "/desk/job/{job_id}", handle(_job), methods=["GET", "DELETE"]),
-        Route(one, handle(_draft), methods=["GET", "POST", "DELETE"]),
-        Route(one + "/accept", handle(_accept), methods=["POST"]),
-        Route(prefix + "/desk/import/{import_id:int}/undo", handle(_undo), methods=["POST"]),
+        Route(prefix + "/desk", _handle(_lists)),
+        Route(prefix + "/desk/read", _handle(_begin, max_body=MAX_UPLOAD), methods=["POST"]),
+        Route(prefix + "/desk/job/{job_id}", _handle(_job), methods=["GET", "DELETE"]),
+        Route(one, _handle(_draft), methods=["GET", "POST", "DELETE"]),
+        Route(one + "/accept", _handle(_accept), methods=["POST"]),
+        Route(prefix + "/desk/import/{import_id:int}/undo", _handle(_undo), methods=["POST"]),
     ]
+
+
+_handle = partial(handle, right=Right.EDIT)
+"""A draft is not on the map yet: only those who may put it there see it."""
 
 
 @lru_cache(maxsize=1)
@@ -49,13 +54,21 @@ def _jobs() -> Jobs:
 
 
 @lru_cache(maxsize=4)
-def _desk_of(settings: Settings) -> Desk:
+def _open_files(settings: Settings) -> OpenFiles:
+    return OpenFiles()
+
+
+def _desk(request: Request) -> Desk:
+    """Return the desk as the person of a request may use it."""
     library = get_library()
-    return Desk(library.store(REAL), settings, library.categories, beside_store(settings, "drafts"))
-
-
-def _desk() -> Desk:
-    return _desk_of(get_library().settings)
+    return Desk(
+        request_store(request, REAL),
+        library.settings,
+        library.categories,
+        beside_store(library.settings, "drafts"),
+        who=request_person(request).name,
+        files=_open_files(library.settings),
+    )
 
 
 def _language(request: Request) -> str:
@@ -63,15 +76,17 @@ def _language(request: Request) -> str:
     return given if given in LANGUAGES else "zh"
 
 
-def _said(error: SiteMapError, request: Request) -> Refused:
+def _said(error: SiteMapError, request: Request) -> Exception:
     """Return a refusal that says to the person what is wrong, in the page's language."""
+    if isinstance(error, AccessError):
+        return error
     return Refused(422, explain(str(error), _language(request)))
 
 
 def _lists(request: Request) -> Response:
-    imports = get_library().store(REAL).imports(IMPORTS_SHOWN)
+    imports = request_store(request, REAL).imports(IMPORTS_SHOWN)
     lists = {
-        "drafts": [draft_head(draft) for draft in _desk().drafts()],
+        "drafts": [draft_head(draft) for draft in _desk(request).drafts()],
         "imports": [import_head(one) for one in imports],
     }
     return json_answer(request, lists, FRESH)
@@ -82,7 +97,7 @@ def _lists(request: Request) -> Response:
 
 def _begin(request: Request) -> Response:
     name = request.query_params.get("name", "")
-    data, language, desk = request.state.body, _language(request), _desk()
+    data, language, desk = request.state.body, _language(request), _desk(request)
     words = load_text(language)
     if not data.strip():
         raise Refused(422, words["desk"]["empty"])
@@ -130,7 +145,7 @@ def _job(request: Request) -> Response:
 
 
 def _draft(request: Request) -> Response:
-    desk, draft_id, language = _desk(), request.path_params["draft_id"], _language(request)
+    desk, draft_id, language = _desk(request), request.path_params["draft_id"], _language(request)
     try:
         if request.method == "DELETE":
             desk.discard(draft_id)
@@ -156,18 +171,18 @@ def _change(request: Request) -> dict[str, Any]:
 
 def _accept(request: Request) -> Response:
     try:
-        report = _desk().accept(request.path_params["draft_id"], who=request_person(request).name)
+        report = _desk(request).accept(
+            request.path_params["draft_id"], who=request_person(request).name
+        )
     except SiteMapError as error:
         raise _said(error, request) from error
     return json_answer(request, view_report(report, _language(request)), FRESH)
 
 
 def _undo(request: Request) -> Response:
-    library = get_library()
+    import_id, who = request.path_params["import_id"], request_person(request).name
     try:
-        done = library.store(REAL).undo_import(
-            request.path_params["import_id"], who=request_person(request).name
-        )
+        done = request_store(request, REAL).undo_import(import_id, who=who)
     except SiteMapError as error:
         raise _said(error, request) from error
     kept = {"removed": done.removed, "restored": done.restored, "kept": list(done.kept)}

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from geo.access import Right
 from geo.errors import FilterError, SiteMapError
 from geo.scheme import MAX_SCHEMES, Scheme
 from geo.ui.answers import FRESH, Refused, handle, json_answer
@@ -19,6 +20,7 @@ from geo.ui.explain import explain
 from geo.ui.exports import DRAWING, Order, make_file, media_type, preview, read_order
 from geo.ui.jobs import BusyError, Job, Jobs
 from geo.ui.library import DATASETS, get_library
+from geo.ui.people import request_store
 from geo.ui.text import load_text, log_failure
 
 log = logging.getLogger(__name__)
@@ -30,8 +32,10 @@ def export_routes(prefix: str) -> list[BaseRoute]:
     """Return the routes under a prefix."""
     return [
         Route(prefix + "/export/{dataset}/preview.json", handle(_preview)),
-        Route(prefix + "/export/{dataset}/jobs", handle(_start), methods=["POST"]),
-        Route(prefix + "/job/{job_id}", handle(_job), methods=["GET", "DELETE"]),
+        Route(
+            prefix + "/export/{dataset}/jobs", handle(_start, right=Right.VIEW), methods=["POST"]
+        ),
+        Route(prefix + "/job/{job_id}", handle(_job, right=Right.VIEW), methods=["GET", "DELETE"]),
         Route(prefix + "/job/{job_id}/file", handle(_file)),
         Route(prefix + "/schemes/{dataset}", handle(_schemes), methods=["GET", "POST"]),
         Route(prefix + "/schemes/{dataset}/{scheme_id}", handle(_drop), methods=["DELETE"]),
@@ -102,7 +106,7 @@ def _file(request: Request) -> Response:
 
 
 def _schemes(request: Request) -> Response:
-    store = get_library().store(_dataset(request))
+    store = request_store(request, _dataset(request))
     kept = store.notes(_KEY)
     if request.method == "POST":
         scheme = Scheme.from_json(request.state.body.decode("utf-8", "replace"))
@@ -125,10 +129,7 @@ def _readable(kept: Mapping[str, str]) -> Iterator[dict[str, object]]:
 
 
 def _drop(request: Request) -> Response:
-    if (
-        not get_library()
-        .store(_dataset(request))
-        .drop_note(_KEY + request.path_params["scheme_id"])
-    ):
-        raise KeyError(request.path_params["scheme_id"])
+    scheme_id = request.path_params["scheme_id"]
+    if not request_store(request, _dataset(request)).drop_note(_KEY + scheme_id):
+        raise KeyError(scheme_id)
     return json_answer(request, {}, FRESH)

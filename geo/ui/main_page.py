@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from geo.access import Person, Right
 from geo.category import LANGUAGES
 from geo.draw.basemaps import district
 from geo.site import PRECISIONS
@@ -28,6 +29,7 @@ from geo.ui.figures import key_figures
 from geo.ui.library import DATASETS, Snapshot, get_library
 from geo.ui.routes import asset_url
 from geo.ui.server import plain
+from geo.ui.sign_in import let_in, show_person, still_in
 from geo.ui.text import choose_language, load_text
 from geo.view import NO_STREET, SiteFilter
 
@@ -46,10 +48,16 @@ def main() -> None:
     st.set_page_config(page_title="白塔一张图", layout="wide", initial_sidebar_state="collapsed")
     language = current_language(choose_language(st.context.locale, get_library().settings.language))
     dataset, text = current_dataset(), load_text(language)
+    person = let_in(text["people"])
+    if person is None:
+        return
+    signs_in = bool(get_library().settings.sign_in)
     with st.container(key="baita_head"):
-        figures, choices = st.columns([5, 2], gap="small", vertical_alignment="center")
+        figures, choices = st.columns(
+            [4 if signs_in else 5, 3 if signs_in else 2], gap="small", vertical_alignment="center"
+        )
     with choices:
-        _choices(dataset, language, text["page"])
+        _choices(dataset, language, text, person if signs_in else None)
     with st.spinner(text["page"]["preparing"]):
         snapshot = get_library().snapshot(dataset)
     with figures:
@@ -57,9 +65,10 @@ def main() -> None:
     _map_section(dataset, language)
 
 
-def _choices(dataset: str, language: str, words: dict[str, Any]) -> None:
-    """Which set, which language, and help."""
-    left, middle, right = st.columns([3, 2, 2], gap="small")
+def _choices(dataset: str, language: str, text: dict[str, Any], person: Person | None) -> None:
+    """Which set, which language, help, and who is signed in, where people sign in."""
+    words = text["page"]
+    left, middle, right, *last = st.columns([3, 2, 2, 3] if person else [3, 2, 2], gap="small")
     follow("set", dataset)
     follow("lang", language)
     with left:
@@ -84,6 +93,9 @@ def _choices(dataset: str, language: str, words: dict[str, Any]) -> None:
         )
     with right, st.popover(words["help"], width="stretch"):
         st.markdown(words["help_text"]["body"])
+    if person:
+        with last[0]:
+            show_person(person, text["people"], language)
 
 
 def _figures(snapshot: Snapshot, text: dict[str, Any]) -> None:
@@ -100,6 +112,7 @@ def _figures(snapshot: Snapshot, text: dict[str, Any]) -> None:
 @st.fragment
 def _map_section(dataset: str, language: str) -> None:
     """The filters and the map they act on: all that runs again when a widget changes."""
+    still_in()
     snapshot, text = get_library().snapshot(dataset), load_text(language)
     side, main_part = st.columns([1, 4.2], gap=None)
     with side, st.container(key="baita_side"):
@@ -178,22 +191,24 @@ def _chips(dataset: str, language: str) -> None:
     Streamlit sends every element of a fragment anew, so nothing else is in this one; it passes the map's state to
     the map's frame, which is outside.
     """
+    person = still_in()
     snapshot, text = get_library().snapshot(dataset), load_text(language)
     chosen, _ = current_filter(snapshot.categories)
     data = {
         "part": "chips",
         "turn": st.session_state.get("chips_turn", 0),
         "counts": snapshot.counts(chosen),
-        "state": _map_state(snapshot, chosen, text, language),
+        "state": _map_state(snapshot, chosen, text, language, person),
     }
     panel(key="chips", data=data, on_act_change=act_on_chips)
 
 
 def _map_state(
-    snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any], language: str
+    snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any], language: str, person: Person
 ) -> dict[str, Any]:
     home = district(get_library().settings.adcode).name
     words, latest = text["title"], snapshot.latest(chosen)
+    edits = person.role.includes(Right.EDIT.role)
     return {
         "dataset": snapshot.dataset,
         "version": snapshot.version,
@@ -206,9 +221,9 @@ def _map_state(
         "asOf": words["as_of"].format(date=latest) if latest else "",
         "source": words["source"].format(source=words["and"].join(snapshot.sources[:3])),
         "notice": text["notice"]["demo"] if snapshot.fictitious else "",
-        "editable": True,
+        "editable": edits,
         "steps": undo_and_redo(),
-        "importable": snapshot.dataset == REAL,
+        "importable": edits and snapshot.dataset == REAL,
         "welcome": snapshot.dataset == "bulletin",
     }
 

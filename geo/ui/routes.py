@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import shapely
+import streamlit as st
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -33,11 +34,13 @@ from geo.locate import Candidate
 from geo.locate.datum import offset_grid
 from geo.placing import site_candidates
 from geo.settings import Settings
+from geo.store import SiteStore
 from geo.ui.actions import candidate_id
 from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
 from geo.ui.desk_routes import desk_routes
 from geo.ui.export_routes import export_routes
-from geo.ui.library import DATASETS, Library, Snapshot, get_library
+from geo.ui.library import DATASETS, Snapshot, get_library
+from geo.ui.people import request_store
 from geo.ui.text import load_text
 from geo.view import SiteFilter
 
@@ -66,23 +69,33 @@ _LEAFLET = ("leaflet.js", "leaflet.css", "images/layers.png", "images/layers-2x.
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
 
 
+def base_path() -> str:
+    """Return what stands before every address of the app (`server.baseUrlPath`), as "" or "/name".
+
+    Streamlit puts it before its own routes and not before ours.
+    """
+    given = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{given}" if given else ""
+
+
 def routes() -> list[BaseRoute]:
     """Return the routes to mount beside Streamlit's."""
+    prefix = base_path() + PREFIX
     return [
-        Route(PREFIX + "/map/{language}", handle(_map_page)),
-        Route(PREFIX + "/static/{digest}/{name:path}", handle(_asset)),
-        Route(PREFIX + "/data/{dataset}/{version}/sites.bin", handle(_positions)),
-        Route(PREFIX + "/data/{dataset}/{version}/selection.bin", handle(_selection)),
-        Route(PREFIX + "/data/{dataset}/{version}/order/{column}.bin", handle(_order)),
-        Route(PREFIX + "/data/{dataset}/{version}/words/{chunk:int}.json", handle(_words)),
-        Route(PREFIX + "/data/{dataset}/{version}/row", handle(_row)),
-        Route(PREFIX + "/version/{dataset}", handle(_version)),
-        Route(PREFIX + "/site/{dataset}/{site_id:path}.json", handle(_site)),
-        Route(PREFIX + "/base/{stamp}/{name}", handle(_base_level)),
-        Route(PREFIX + "/tiles/{layer}/{zoom:int}/{column:int}/{row:int}", handle(_tile)),
-        Route(PREFIX + "/candidates/{dataset}/{site_id:path}.json", handle(_candidates)),
-        *export_routes(PREFIX),
-        *desk_routes(PREFIX),
+        Route(prefix + "/map/{language}", handle(_map_page)),
+        Route(prefix + "/static/{digest}/{name:path}", handle(_asset, everybody=True)),
+        Route(prefix + "/data/{dataset}/{version}/sites.bin", handle(_positions)),
+        Route(prefix + "/data/{dataset}/{version}/selection.bin", handle(_selection)),
+        Route(prefix + "/data/{dataset}/{version}/order/{column}.bin", handle(_order)),
+        Route(prefix + "/data/{dataset}/{version}/words/{chunk:int}.json", handle(_words)),
+        Route(prefix + "/data/{dataset}/{version}/row", handle(_row)),
+        Route(prefix + "/version/{dataset}", handle(_version)),
+        Route(prefix + "/site/{dataset}/{site_id:path}.json", handle(_site)),
+        Route(prefix + "/base/{stamp}/{name}", handle(_base_level)),
+        Route(prefix + "/tiles/{layer}/{zoom:int}/{column:int}/{row:int}", handle(_tile)),
+        Route(prefix + "/candidates/{dataset}/{site_id:path}.json", handle(_candidates)),
+        *export_routes(prefix),
+        *desk_routes(prefix),
     ]
 
 
@@ -271,18 +284,15 @@ def _row(request: Request) -> Response:
 
 def _version(request: Request) -> Response:
     """Say which data version is the newest; pages in sight ask again and again, see `lookForNews` in map_page.js."""
-    return json_answer(
-        request,
-        {"version": get_library().store(request.path_params["dataset"]).data_version()},
-        FRESH,
-    )
+    store = request_store(request, request.path_params["dataset"])
+    return json_answer(request, {"version": store.data_version()}, FRESH)
 
 
 def _site(request: Request) -> Response:
     dataset, site_id = request.path_params["dataset"], request.path_params["site_id"]
-    library = get_library()
-    snapshot = library.snapshot(dataset)
-    return json_answer(request, describe_site(snapshot, site_id, library), FRESH)
+    snapshot = get_library().snapshot(dataset)
+    store = request_store(request, dataset)
+    return json_answer(request, describe_site(snapshot, site_id, store), FRESH)
 
 
 def _candidates(request: Request) -> Response:
@@ -309,7 +319,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
     }
 
 
-def describe_site(snapshot: Snapshot, site_id: str, library: Library) -> dict[str, Any]:
+def describe_site(snapshot: Snapshot, site_id: str, store: SiteStore) -> dict[str, Any]:
     """Return everything known of one site, as the detail panel shows it.
 
     Raises
@@ -318,7 +328,7 @@ def describe_site(snapshot: Snapshot, site_id: str, library: Library) -> dict[st
         If the set has no such site.
     """
     row = snapshot.rows[site_id]
-    history = library.store(snapshot.dataset).history(site_id)
+    history = store.history(site_id)
     return {
         **site_details(snapshot.sites, row, snapshot.categories),
         "history": [

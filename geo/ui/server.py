@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +19,7 @@ from geo.store import GeoPackageStore
 from geo.store.backups import keep_daily
 from geo.ui.explain import explain
 from geo.ui.library import get_library
+from geo.ui.people import proxy_refusal
 from geo.ui.text import choose_language, log_failure
 
 LOOK_S = 3600.0
@@ -40,6 +43,7 @@ async def warm_up(app: object) -> AsyncIterator[dict[str, Any]]:
             _keep_daily_backups()
             ended.wait(LOOK_S)
 
+    _refuse_open_door()
     ended = threading.Event()
     _send_at_once()
     threading.Thread(target=prepare, name="warm-up", daemon=True).start()
@@ -55,6 +59,17 @@ def _keep_daily_backups() -> None:
             keep_daily(store)
     except SiteMapError:
         log.exception("the daily backup could not be made")
+
+
+def _refuse_open_door() -> None:
+    """Do not start where anybody could say who they are; no settings at all are the page's to tell of."""
+    try:
+        refusal = proxy_refusal(get_library().settings)
+    except SiteMapError:
+        return
+    if refusal:
+        print(f"✗ {explain(refusal, 'zh')}\n✗ {refusal}", file=sys.stderr, flush=True)
+        os._exit(2)
 
 
 def _send_at_once() -> None:

@@ -26,10 +26,10 @@ TABLE = "企业名称,状态,经度,纬度\n甲公司,复工,123.18,41.26\n乙�
 
 @pytest.fixture
 def client(own_library):
-    desk_routes._desk_of.cache_clear()
+    desk_routes._open_files.cache_clear()
     with TestClient(Starlette(routes=routes())) as opened:
         yield opened
-    desk_routes._desk_of.cache_clear()
+    desk_routes._open_files.cache_clear()
 
 
 def _read(client, data, name=""):

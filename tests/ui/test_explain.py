@@ -24,13 +24,13 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 # ---- every message of the stages, from their source --------------------------------------------------------------
 
 STAGES = (
-    "geo/errors.py geo/district.py geo/pipeline.py geo/placing.py geo/drafts.py geo/scheme.py geo/category.py "
-    "geo/view.py geo/site.py "
+    "geo/errors.py geo/access.py geo/district.py geo/pipeline.py geo/placing.py geo/drafts.py geo/scheme.py "
+    "geo/category.py geo/view.py geo/site.py "
     "geo/compare.py geo/settings.py geo/draw/basemaps.py geo/draw/handout.py geo/ui/actions.py geo/ui/jobs.py "
     "geo/ui/exports.py"
 ).split()
 FOLDERS = "geo/read geo/locate geo/store geo/export".split()
-ONLY_RAISED = ("geo/export", "geo/draw", "geo/ui")
+ONLY_RAISED = ("geo/export", "geo/draw", "geo/ui", "geo/access.py")
 """Here other texts are words of pictures, tables and pages, in both languages already."""
 PROGRAMMERS = frozenset(
     "ValueError TypeError RuntimeError KeyError IndexError AttributeError AssertionError PermissionError "
@@ -169,6 +169,8 @@ INSIDE = "; inside it would be read as gcj02 or wgs84 with the axes swapped (1.5
 INSIDE_ZH = "gcj02 或 wgs84 并对调两个坐标（1.5, 2.5）"
 SAMPLES = {
     "column": ("status", "status"),
+    "right.role.value": ("editor", "编辑"),
+    "role.value": ("viewer", "查看"),
     "guess.field": ("as_of", "日期"),
     "twice[0]": ("as_of", "日期"),
     "guess.why": ("its cells are dates", "内容是日期"),
