@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,17 @@ from streamlit.web.server.server_util import get_cookie_secret
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
-from geo.access import Access, AuditEntry, Person, Role, SignInError, clean_name, guarded
+from geo.access import (
+    RIGHTS,
+    Access,
+    AuditEntry,
+    Person,
+    Right,
+    Role,
+    SignInError,
+    clean_name,
+    guarded,
+)
 from geo.errors import SiteMapError
 from geo.settings import Settings
 from geo.store import SiteStore
@@ -34,6 +45,8 @@ log = logging.getLogger(__name__)
 SECRET_HEADER = "X-Baita-Proxy"
 STRANGERS_EVERY_S = 5.0
 """Strangers are added to the audit list this often at most: anybody can knock, and each line is a write."""
+LOOKS_EVERY_S = 60.0
+MOST_NAMES = 1000
 NOBODY = "nobody is signed in: sign in first"
 
 
@@ -120,7 +133,10 @@ def _book() -> SiteStore:
 
 
 def _write_down(entry: AuditEntry) -> None:
-    _book().write_down(entry)
+    """Add a line to the audit list. Of a person who may not look, one a minute: a page in sight asks each second."""
+    looked = entry.action in ("GET", "HEAD") or RIGHTS.get(entry.action) is Right.VIEW
+    if entry.allowed or not looked or _lookers.due(entry.who):
+        _book().write_down(entry)
 
 
 # ---- a reverse proxy says it ------------------------------------------------------------------------------------
@@ -213,24 +229,34 @@ def _claimed_name(claims: Mapping[str, object]) -> str:
 # ---- strangers --------------------------------------------------------------------------------------------------
 
 
-class _Strangers:
-    """Counts those who were not let in, so that not each of them is a line."""
+class Knocks:
+    """Counts who was not let in, so that not each time is a line.
 
-    def __init__(self) -> None:
-        self._lock, self._told_at, self._unsaid = threading.Lock(), 0.0, 0
+    Parameters
+    ----------
+    every_s
+        Seconds between two lines of one name.
+    """
 
-    def due(self) -> int:
-        """Return how many to tell of now, 0 for none yet."""
+    def __init__(self, every_s: float) -> None:
+        self.every_s, self._lock = every_s, threading.Lock()
+        self._told: dict[str, tuple[float, int]] = {}
+
+    def due(self, name: str = "") -> int:
+        """Return how many times to tell of now, 0 for none yet."""
         with self._lock:
-            self._unsaid += 1
             now = time.monotonic()
-            if self._told_at and now - self._told_at < STRANGERS_EVERY_S:
+            if len(self._told) >= MOST_NAMES:
+                self._told.clear()
+            told_at, unsaid = self._told.get(name, (-math.inf, 0))
+            if now - told_at < self.every_s:
+                self._told[name] = (told_at, unsaid + 1)
                 return 0
-            count, self._told_at, self._unsaid = self._unsaid, now, 0
-            return count
+            self._told[name] = (now, 0)
+            return unsaid + 1
 
 
-_strangers = _Strangers()
+_strangers, _lookers = Knocks(STRANGERS_EVERY_S), Knocks(LOOKS_EVERY_S)
 
 
 def _tell_stranger(told: Told, reason: str) -> None:
