@@ -355,6 +355,28 @@ def _copy(chosen: argparse.Namespace) -> int:
         return _print_json({"copied": source.copy_to(target, progress=tell)})
 
 
+def _member(chosen: argparse.Namespace) -> int:
+    from geo.access import Role, clean_name, refuse_lockout
+    from geo.settings import load_settings
+
+    settings, name, role = load_settings(), clean_name(chosen.name), Role(chosen.role)
+    with _open(chosen.store, settings) as store:
+        # Whoever can open the file is an administrator: nobody here can lock themselves out.
+        refuse_lockout(store.members(), settings.admins, who="", name=name, role=role)
+        store.set_member(name, role, who=settings.who)
+        members = store.members()
+    fixed = dict.fromkeys(settings.admins, Role.ADMIN.value)
+    return _print_json({one: role.value for one, role in members.items()} | fixed)
+
+
+def _audit(chosen: argparse.Namespace) -> int:
+    from geo.settings import load_settings
+
+    with _open(chosen.store, load_settings()) as store:
+        entries = store.audit(chosen.limit)
+    return _print_json([asdict(one) for one in entries if not (chosen.refused and one.allowed)])
+
+
 def _open(url: str, settings: Settings) -> SiteStore:
     """Return the store of a URL as it is, or the installation's own, filled on its first start."""
     from geo import pipeline
@@ -378,6 +400,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "backup": _backup,
     "restore": _restore,
     "copy": _copy,
+    "member": _member,
+    "audit": _audit,
 }
 
 
@@ -463,6 +487,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_backup(command("backup", "copy the store while it is in use (备份)"))
     _add_restore(command("restore", "bring a backup back (恢复备份)"))
     _add_copy(command("copy", "copy a whole store to an empty one, file or PostGIS (迁移)"))
+    _add_member(command("member", "give a person a role, show who has which (人员角色)"))
+    _add_audit(command("audit", "show who asked for what, newest first (操作记录)"))
     return parser
 
 
@@ -589,6 +615,18 @@ def _add_restore(parser: argparse.ArgumentParser) -> None:
 def _add_copy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="source", required=True, metavar="URL")
     parser.add_argument("--to", dest="target", required=True, metavar="URL", help="an empty store")
+
+
+def _add_member(parser: argparse.ArgumentParser) -> None:
+    _add_store(parser)
+    parser.add_argument("name", metavar="NAME", help="as they sign in: a name or an e-mail address")
+    parser.add_argument("--role", required=True, choices=("viewer", "editor", "admin", "none"))
+
+
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    _add_store(parser)
+    parser.add_argument("--limit", type=int, default=200, metavar="N", help="lines to look at")
+    parser.add_argument("--refused", action="store_true", help="only what was refused")
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:

@@ -568,6 +568,37 @@ def test_a_server_setting_is_taken_from_arguments_then_environment_then_file(mon
     assert bootstrap.server_option("no-such-setting", []) is None
 
 
+@pytest.mark.parametrize("address", [None, "0.0.0.0", "10.1.2.3", "::", "map.example.org"])
+def test_a_header_is_not_taken_for_a_name_where_anybody_can_write_it(address, capsys):
+    env = {"BAITA_SIGN_IN": "header", "BAITA_PROXY_SECRET": "x" * 32}
+    with pytest.raises(SystemExit) as stop:
+        bootstrap.refuse_open_door(address, env)
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert "只能监听本机" in said
+    assert "--server.address 127.0.0.1" in said
+
+
+def test_a_header_needs_a_secret_and_this_machine_and_other_ways_need_neither(capsys):
+    with pytest.raises(SystemExit):
+        bootstrap.refuse_open_door("127.0.0.1", {"BAITA_SIGN_IN": "header"})
+    assert "openssl rand" in capsys.readouterr().err
+    env = {"BAITA_SIGN_IN": "header", "BAITA_PROXY_SECRET": "x" * 16}
+    for address in ("127.0.0.1", "localhost", "::1"):
+        bootstrap.refuse_open_door(address, env)
+    bootstrap.refuse_open_door("0.0.0.0", {})
+    bootstrap.refuse_open_door("0.0.0.0", {"BAITA_SIGN_IN": "oidc"})
+    assert capsys.readouterr().err == ""
+
+
+def test_the_path_before_every_address_is_read_as_streamlit_reads_it(monkeypatch):
+    monkeypatch.delenv("STREAMLIT_SERVER_BASE_URL_PATH", raising=False)
+    assert not bootstrap.server_option("baseUrlPath", [])
+    monkeypatch.setenv("STREAMLIT_SERVER_BASE_URL_PATH", "map")
+    assert bootstrap.server_option("baseUrlPath", []) == "map"
+    assert bootstrap.server_option("baseUrlPath", ["--server.baseUrlPath=x"]) == "x"
+
+
 def test_a_taken_port_is_passed_over():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         first = taken.getsockname()[1]

@@ -424,3 +424,38 @@ def test_a_damaged_store_says_which_backup_brings_it_back(answer, complaint, tmp
     assert "damaged" in said
     answer("restore", made.name)
     assert answer("sites")["features"]
+# --- people ---------------------------------------------------------------------------------------
+
+
+def test_a_role_is_given_shown_and_written_down(answer, monkeypatch):
+    monkeypatch.setenv("BAITA_WHO", "lin")
+    monkeypatch.setenv("BAITA_ADMINS", "周工")
+    assert answer("member", "Wang@Example.org ", "--role", "editor") == {
+        "wang@example.org": "editor",
+        "周工": "admin",
+    }
+    answer("member", "wang@example.org", "--role", "none")
+    newest, first = answer("audit")
+    assert (newest["who"], newest["action"], newest["target"]) == (
+        *("lin", "set_member"),
+        "wang@example.org",
+    )
+    assert (newest["detail"], first["detail"], first["allowed"]) == ("none", "editor", True)
+    assert answer("audit", "--refused") == []
+    assert answer("audit", "--limit", "1") == [newest]
+
+
+def test_the_last_administrator_stays_one(answer, complaint):
+    answer("member", "lin", "--role", "admin")
+    assert "last administrator" in complaint("member", "lin", "--role", "viewer")
+    answer("member", "wang", "--role", "admin")
+    assert answer("member", "lin", "--role", "viewer") == {"lin": "viewer", "wang": "admin"}
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\u200bb"])
+def test_a_person_needs_a_name_that_can_be_seen(complaint, name):
+    assert "needs a name" in complaint("member", name, "--role", "viewer")
+
+
+def test_a_role_is_one_of_four(complaint):
+    assert "choose from" in complaint("member", "lin", "--role", "king")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from geo.access import Role
 from geo.errors import SiteMapError
 from geo.settings import ROOT, load_settings
 
@@ -49,6 +50,10 @@ def test_each_variable_is_taken():
         ("BAITA_STORE", "/data/demo.gpkg"),
         ("BAITA_STORE", "gpkg:demo/demo.gpkg"),
         ("BAITA_PUBLIC_MAP_UNTIL", "next year"),
+        ("BAITA_SIGN_IN", "password"),
+        ("BAITA_SIGN_IN_HEADER", "X-User: root"),
+        ("BAITA_DEFAULT_ROLE", "editor"),
+        ("BAITA_ADMINS", "lin, a\u200bb"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_what_may_be_written(name, value):
@@ -62,3 +67,20 @@ def test_a_computer_without_a_user_name_still_starts(monkeypatch):
 
     monkeypatch.setattr("getpass.getuser", _no_user)
     assert load_settings({}).who == "unknown"
+
+
+def test_on_one_pc_nobody_signs_in():
+    settings = load_settings({})
+    assert (settings.sign_in, settings.admins, settings.default_role) == ("", (), Role.VIEWER)
+
+
+def test_a_proxy_needs_a_secret_that_cannot_be_guessed():
+    for secret in ("", "short", "一个不是ASCII的很长很长很长很长的口令"):
+        with pytest.raises(SiteMapError, match="BAITA_PROXY_SECRET"):
+            load_settings({"BAITA_SIGN_IN": "header", "BAITA_PROXY_SECRET": secret})
+    env = {"BAITA_SIGN_IN": "header", "BAITA_PROXY_SECRET": "x" * 16}
+    settings = load_settings(env | {"BAITA_ADMINS": "林工, Lin@Example.org ,"})
+    assert (settings.sign_in, settings.sign_in_header) == ("header", "X-Forwarded-User")
+    assert settings.admins == ("林工", "lin@example.org")
+    # What is printed of the settings, as in a log, does not tell it.
+    assert "x" * 16 not in repr(settings)

@@ -16,24 +16,21 @@ from geo.ui.people import page_person, page_store
 from geo.ui.server import plain
 
 AUDIT_SHOWN = 500
+ROWS, HEIGHT = 10, 420
+"""More lines than these scroll within so many pixels."""
 _NAME, _ROLE, _SAID = "people_name", "people_role", "people_said"
 
 
 def show_people(words: dict[str, Any], language: str) -> None:
-    """Open the list of people and the audit list over the page."""
-
-    @st.dialog(words["title"], width="large")  # type: ignore[untyped-decorator]
-    def panel() -> None:
-        people, audit = st.tabs([words["list"], words["audit"]])
-        try:
-            with people:
-                _people(words, language)
-            with audit:
-                _audit(words)
-        except SiteMapError as error:
-            st.error(_failed(error, words, language))
-
-    panel()
+    """Write the list of people and the audit list."""
+    people, audit = st.tabs([words["list"], words["audit"]])
+    try:
+        with people:
+            _people(words, language)
+        with audit:
+            _audit(words)
+    except SiteMapError as error:
+        st.error(_failed(error, words, language))
 
 
 def give_role(name: str, role: Role) -> None:
@@ -123,7 +120,9 @@ def _audit(words: dict[str, Any]) -> None:
     if table.empty:
         st.info(words["empty"])
     else:
-        st.dataframe(table, hide_index=True, width="stretch", height=420)
+        st.dataframe(
+            table, hide_index=True, width="stretch", height=HEIGHT if len(table) > ROWS else "auto"
+        )
 
 
 def audit_table(entries: list[AuditEntry], words: dict[str, Any]) -> pd.DataFrame:

@@ -54,13 +54,24 @@ def _ask_to_sign_in(words: dict[str, Any]) -> None:
 
 
 def show_person(person: Person, words: dict[str, Any], language: str) -> None:
-    """Write who is signed in with which role, the way out, and for administrators the way to the people."""
-    role = words["roles"][person.role.value]
-    with st.popover(f"{plain(person.name)} · {role}", width="stretch"):
-        st.caption(f"{plain(person.name)} · {role}")
-        if person.role is Role.ADMIN and st.button(words["open"], key="people", width="stretch"):
+    """Write who is signed in with which role: the way out, and for administrators the way to the people."""
+    said = f"{plain(person.name)} · {words['roles'][person.role.value]}"
+    if st.button(said, key="person", width="stretch"):
+        _open_person(person, said, words, language)
+
+
+def _open_person(person: Person, said: str, words: dict[str, Any], language: str) -> None:
+    is_admin = person.role is Role.ADMIN
+
+    @st.dialog(words["title"] if is_admin else said, width="large" if is_admin else "small")
+    def dialog() -> None:
+        if is_admin:
             show_people(words, language)
+        else:
+            st.caption(words["may"][person.role.value])
         _sign_out(words)
+
+    dialog()
 
 
 def _sign_out(words: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,9 @@ PC, WALL, PHONE = (1366, 768), (1920, 1080), (800, 900)
 class Server:
     """The app as a person starts it, on a port and a store of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *options: str, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.log_file = folder / "server.log"
         with closing(socket.socket()) as free:
@@ -63,11 +65,11 @@ class Server:
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}/"
         own = {name: value for name, value in os.environ.items() if not name.startswith("BAITA_")}
-        own |= {"BAITA_STORE": str(folder / "baita.gpkg"), "BAITA_WHO": "林工"}
+        own |= {"BAITA_STORE": str(folder / "baita.gpkg"), "BAITA_WHO": "林工", **(settings or {})}
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--server.port", str(self.port)],
+                [*command, "--server.port", str(self.port), *options],
                 cwd=ROOT,
                 env=own,
                 stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ AppTest runs no browser: what is drawn, kept and clicked is in tests/browser/.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ import pytest
 import shapely
 from streamlit.testing.v1 import AppTest
 
+from geo.access import Role
 from geo.category import load_categories
 from geo.site import make_sites
+from geo.ui import people
 from geo.ui.library import DATASETS, Library, Snapshot
+from geo.ui.people_panel import audit_table
 from geo.ui.text import load_text
 from geo.view import SiteFilter, select_sites
 
@@ -285,3 +289,170 @@ def test_a_run_sends_under_three_kilobytes_however_many_sites_there_are(
     sent = _sent(page)
     assert sum(len(sent[part].encode()) for part in ("chips", "map")) < MOST_BYTES
     assert not any("many-0" in text for text in sent.values())
+
+
+# ---- who may what -----------------------------------------------------------------------------------------------
+
+
+class _Visitor:
+    """Somebody whose page runs behind a proxy that names them; the role is given in the store."""
+
+    def __init__(self, library, monkeypatch):
+        self.library, self.name = library, "王工"
+        settings = replace(library.settings, sign_in="header", proxy_secret="x" * 16)
+        monkeypatch.setattr(library, "settings", settings)
+        monkeypatch.setattr(people, "_told_by_page", self._told)
+
+    def _told(self):
+        given = {"X-Baita-Proxy": "x" * 16, "X-Forwarded-User": self.name}
+        return people.Told(lambda name: [given[name]] if given[name] else [], {}, None, "page")
+
+    def is_now(self, role):
+        self.library.store("bulletin").set_member("王工", role, who="林工")
+
+    def refused(self):
+        audit = self.library.store("bulletin").audit()
+        return [(one.who, one.action, one.target) for one in audit if not one.allowed]
+
+
+@pytest.fixture
+def wang(own_library, monkeypatch):
+    return _Visitor(own_library, monkeypatch)
+
+
+def _forge(action, **given):
+    """Send an action as a browser would that somebody has made to say it; return what the page answers."""
+
+    def script(asked):
+        import streamlit as st
+
+        from geo.ui.actions import _act
+
+        st.session_state["forged"] = {"act": [{"turn": 1, **asked}]}
+        _act("forged")
+
+    page = AppTest.from_function(script, args=({"type": action, **given},), default_timeout=30)
+    page.run()
+    assert not page.exception, page.exception
+    return page.session_state["answer"]
+
+
+PLACED = {"vertices": [[123.17, 41.26]], "within_m": 50}
+SITE = "prj-hongfei"
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.NONE])
+@pytest.mark.parametrize(
+    ("action", "given"),
+    [
+        ("place", {"site_id": SITE, **PLACED}),
+        ("place", {"site_id": SITE, "pasted": "123.17,41.26", "datum": "wgs84"}),
+        ("edit", {"site_id": SITE, "version": 1, "values": {"note": "x"}}),
+        ("edit_many", {"rows": [0, 1], "values": {"note": "x"}}),
+    ],
+)
+def test_a_viewers_forged_act_is_refused_logged_and_changes_nothing(wang, action, given, role):
+    wang.is_now(role)
+    store = wang.library.store("bulletin")
+    version = store.data_version()
+    if action == "edit_many":
+        given = {**given, "version": wang.library.snapshot("bulletin").version}
+    answer = _forge(action, **given)
+    assert (answer["ok"], store.data_version()) == (False, version)
+    assert "角色" in answer["message"] or "“" in answer["message"], answer
+    assert store.corrections() == []
+    [(who, act, _)] = wang.refused()
+    assert who == "王工"
+    wanted = {"place": "add_correction", "edit": "update_sites", "edit_many": "update_sites"}
+    # Whoever may not even look is refused at the first look.
+    assert act == wanted[action] if role is Role.VIEWER else act in (*wanted.values(), "site")
+
+
+def test_the_same_act_of_an_editor_is_carried_out_under_their_own_name(wang):
+    wang.is_now(Role.EDITOR)
+    assert _forge("place", site_id=SITE, **PLACED, who="局长")["ok"]
+    [kept] = wang.library.store("bulletin").corrections()
+    assert kept.who == "王工"
+    wang.is_now(Role.VIEWER)
+    assert not _forge("place", site_id=SITE, **PLACED)["ok"]
+    assert len(wang.library.store("bulletin").corrections()) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_viewers_page_offers_no_edits(wang, language):
+    wang.is_now(Role.VIEWER)
+    page = _run(lang=language)
+    assert _fine(page)
+    state = _data(page, "chips")["state"]
+    assert (state["editable"], state["importable"]) == (False, False)
+    assert (
+        page.button(key="person").label
+        == f"王工 · {load_text(language)['people']['roles']['viewer']}"
+    )
+    wang.is_now(Role.EDITOR)
+    state = _data(_run(lang=language), "chips")["state"]
+    assert (state["editable"], state["importable"]) == (True, True)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_may_not_look_and_who_is_nobody_get_a_page_that_says_so(wang, language):
+    words = load_text(language)["people"]
+    wang.is_now(Role.NONE)
+    page = _run(lang=language)
+    assert page.warning[0].value == words["no_role"].format(name="王工")
+    assert _sent(page) == {}
+    wang.name = ""
+    page = _run(lang=language)
+    assert page.error[0].value == words["not_let_in"]
+    assert _sent(page) == {}
+
+
+def test_on_one_pc_nobody_signs_in_and_everything_may_be_edited(shared_library):
+    page = _run()
+    assert _data(page, "chips")["state"]["editable"]
+    assert not [one for one in page.button if one.key == "person"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_administrator_gives_roles_and_cannot_take_their_own(wang, language):
+    words = load_text(language)["people"]
+    wang.is_now(Role.ADMIN)
+    page = _run(lang=language)
+    page.button(key="person").click().run()
+    assert _fine(page)
+    people_list, audit = (frame.value for frame in page.dataframe)
+    assert people_list.iloc[:, 0].tolist() == ["王工"]
+    assert audit.iloc[0, 2] == words["actions"]["set_member"]
+    page.selectbox(key="people_name").set_value("王工")
+    page.selectbox(key="people_role").set_value("viewer")
+    page.button(key="people_give").click().run()
+    assert wang.library.store("bulletin").members() == {"王工": Role.ADMIN}
+
+
+def test_the_people_panel_is_no_way_round_the_role(wang):
+    """A page that was open when the role went still has the button; pressing it gives nobody anything."""
+    wang.is_now(Role.ADMIN)
+    wang.is_now(Role.EDITOR)
+
+    def script():
+        import streamlit as st
+
+        from geo.ui import people_panel
+        from geo.ui.text import load_text
+
+        st.session_state.update(people_name="周工", people_role="admin")
+        people_panel._give(load_text("zh")["people"], "zh")
+        st.write(st.session_state["people_said"][1])
+
+    page = AppTest.from_function(script, default_timeout=30).run()
+    assert "管理员" in page.markdown[0].value
+    assert wang.library.store("bulletin").members() == {"王工": Role.EDITOR}
+    assert wang.refused() == [("王工", "members", "")]
+
+
+def test_what_the_audit_list_shows_is_text(wang):
+    store, hostile = wang.library.store("bulletin"), "<img src=x onerror=alert(1)>"
+    store.set_member(hostile, Role.VIEWER, who="林工")
+    words = load_text("zh")["people"]
+    table = audit_table(store.audit(), words)
+    assert table.iloc[0].tolist()[1:] == ["林工", "设定角色", hostile, "允许", "查看"]
