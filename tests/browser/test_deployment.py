@@ -282,6 +282,27 @@ def test_a_viewer_gets_the_page_its_connection_and_no_way_to_change_anything(off
     assert "hide" in tab.params()
 
 
+@pytest.mark.parametrize("action", ["place", "edit", "edit_many"])
+def test_a_viewers_own_script_asks_by_the_websocket_and_is_refused(office, visit, action):
+    """What no button offers can still be sent: here the page's own way to the server is called by hand."""
+    office.give("wang", Role.VIEWER)
+    tab = visit("wang")
+    with office.store() as store:
+        before, version = store.data_version(), int(store.site(HONGFEI)["version"])
+    forged = {
+        "place": {"site_id": HONGFEI, "vertices": [[123.17, 41.26]], "within_m": 20, "who": "lin"},
+        "edit": {"site_id": HONGFEI, "version": version, "values": {"note": "x"}, "who": "lin"},
+        "edit_many": {"version": before, "rows": [0, 1, 2], "values": {"note": "x"}},
+    }[action]
+    tab.js("([action, given]) => { baita.post(action, given); }", [action, forged])
+    tab.until("document.body.textContent.includes('“编辑”')")
+    with office.store() as store:
+        newest, after = store.audit()[0], store.data_version()
+    wanted = "add_correction" if action == "place" else "update_sites"
+    assert (newest.who, newest.action, newest.allowed) == ("wang", wanted, False)
+    assert after == before
+
+
 def test_a_name_in_chinese_arrives_as_it_is_written(office, visit):
     tab = visit("林工")
     role = tab.text["people"]["roles"]["admin"]
