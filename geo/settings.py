@@ -68,7 +68,7 @@ class Settings:
         Of those who are signed in and were given no role (`BAITA_DEFAULT_ROLE`): viewer or none.
     """
 
-    store: str
+    store: str = field(repr=False)  # an address may hold a password
     data: Path
     adcode: str
     who: str

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from postgres_server import NoServer, give_server, schema_in
 
 from geo import bootstrap
 from geo.pipeline import prepare_store
@@ -34,6 +35,25 @@ def chromium_path() -> Path:
         tell = pytest.fail if os.environ.get("CI") else pytest.skip
         tell("no Chromium, Chrome or Edge; run `python3 -m geo setup`")
     return found
+
+
+@pytest.fixture(scope="session")
+def postgis_url() -> Iterator[str]:
+    """The address of a database; each test takes a schema of its own."""
+    try:
+        url, server = give_server()
+    except NoServer as reason:
+        tell = pytest.fail if os.environ.get("CI") else pytest.skip
+        tell(str(reason))
+    yield url
+    if server is not None:
+        server.__exit__()
+
+
+@pytest.fixture
+def new_schema(postgis_url: str) -> Iterator[str]:
+    """The address of a schema that is not there yet, and is gone after the test."""
+    yield from schema_in(postgis_url)
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,21 @@
 The private one listens on a Unix socket only, belongs to nobody but the test run, and syncs its disk as a real one.
 """
 
+import itertools
 import os
-import pwd
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 DATABASE = "baita"
+_numbers = itertools.count()
 
 
 class NoServer(Exception):
@@ -39,7 +41,7 @@ class PrivateServer:
         self._user = "postgres" if os.geteuid() == 0 else None
         for owned in {self._temporary, folder or self._temporary}:
             if self._user:
-                os.chown(owned, pwd.getpwnam(self._user).pw_uid, -1)
+                shutil.chown(owned, self._user)
         self.url = f"postgresql://baita@/{DATABASE}?host={quote(str(self._temporary), safe='')}"
 
     def __enter__(self) -> "PrivateServer":
@@ -144,6 +146,16 @@ def _find_tools() -> Path:
             "PostgreSQL is here without PostGIS (Debian: apt install postgresql-postgis)"
         )
     return tools
+
+
+def schema_in(url: str) -> Iterator[str]:
+    """Yield the address of a schema that is not there yet, and take it away afterwards."""
+    import psycopg
+
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    yield f"{url}{'&' if '?' in url else '?'}schema={name}"
+    with closing(psycopg.connect(url, autocommit=True)) as db:
+        db.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
 
 
 def give_server() -> tuple[str, PrivateServer | None]:

@@ -687,3 +687,19 @@ def test_a_file_that_is_no_extract_leaves_what_was_built(settings, tmp_path):
     with pytest.raises(SourceError):
         build_places(bad, settings)
     assert (built_folder(settings) / "gazetteer.gpkg").read_bytes() == before
+
+
+def test_a_store_in_postgis_is_filled_as_a_file_is(settings, new_schema):
+    with (
+        prepare_store(settings) as file,
+        prepare_store(replace(settings, store=new_schema)) as store,
+    ):
+        found, expected = store.read_sites(), file.read_sites()
+        assert found.drop(columns="geometry").equals(expected.drop(columns="geometry"))
+        assert shapely.equals_identical(found.geometry.to_numpy(), expected.geometry.to_numpy())[
+            expected.geometry.notna()
+        ].all()
+        assert store.claims() == file.claims()
+        version = store.data_version()
+    with prepare_store(replace(settings, store=new_schema)) as again:
+        assert again.data_version() == version

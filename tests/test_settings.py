@@ -8,6 +8,12 @@ from geo.errors import SiteMapError
 from geo.settings import ROOT, load_settings
 
 
+def test_an_address_with_a_password_is_not_shown():
+    settings = load_settings({"BAITA_STORE": "postgresql://me:secret@host/db"})
+    assert settings.store.endswith("secret@host/db")
+    assert "secret" not in repr(settings)
+
+
 def test_without_any_variable_everything_has_a_default_inside_the_project():
     settings = load_settings({})
     assert Path(settings.store) == ROOT / ".baita" / "baita.gpkg"

@@ -1,46 +1,13 @@
 """Every store a contract test runs on: a GeoPackage, and PostGIS where there is a server."""
 
-import itertools
-import os
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from postgres_server import NoServer, give_server
+from postgres_server import schema_in
 
 from geo.store import open_store
 
 KINDS = ("gpkg", "postgis")
-_numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def postgis_url() -> Iterator[str]:
-    """The address of a database; each test takes a schema of its own."""
-    try:
-        url, server = give_server()
-    except NoServer as reason:
-        tell = pytest.fail if os.environ.get("CI") else pytest.skip
-        tell(str(reason))
-    yield url
-    if server is not None:
-        server.__exit__()
-
-
-@pytest.fixture
-def new_schema(postgis_url: str) -> Iterator[str]:
-    """The address of a schema that is not there yet, and is gone after the test."""
-    yield from _new_schema(postgis_url)
-
-
-def _new_schema(url: str) -> Iterator[str]:
-    import psycopg
-
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    yield f"{url}{'&' if '?' in url else '?'}schema={name}"
-    with closing(psycopg.connect(url, autocommit=True)) as db:
-        db.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
 
 
 @pytest.fixture(params=KINDS)
@@ -67,7 +34,7 @@ def lasting_store(request, tmp_path_factory):
                 db.execute("PRAGMA synchronous = OFF")
             yield store
         return
-    for url in _new_schema(request.getfixturevalue("postgis_url")):
+    for url in schema_in(request.getfixturevalue("postgis_url")):
         with open_store(url) as store:
             connections = store._connections
             connections.use(connections._settings + "SET synchronous_commit TO off;")
