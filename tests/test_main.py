@@ -424,6 +424,8 @@ def test_a_damaged_store_says_which_backup_brings_it_back(answer, complaint, tmp
     assert "damaged" in said
     answer("restore", made.name)
     assert answer("sites")["features"]
+
+
 # --- people ---------------------------------------------------------------------------------------
 
 

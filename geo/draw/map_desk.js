@@ -82,7 +82,10 @@
     }
 
     draftLine(one) {
-      const { text } = this, about = one.form === 'table' ? text.table : fill(text.found, { n: one.items }) + (one.waiting ? ' · ' + fill(text.waiting, { n: one.waiting }) : '');
+      const { text } = this;
+      if (one.interrupted) return el('li', {}, el('span', { class: 'open' }, el('b', {}, one.name), el('small', {}, `${text.interrupted} · ${moment(one.at)} · ${one.who}`)),
+        el('button', { class: 'small main', onclick: () => this.again(one) }, text.read_again), sure(text.discard, text.sure, () => this.discard(one.draft_id)));
+      const about = one.form === 'table' ? text.table : fill(text.found, { n: one.items }) + (one.waiting ? ' · ' + fill(text.waiting, { n: one.waiting }) : '');
       return el('li', {}, el('button', { class: 'open', onclick: () => this.load(one.draft_id) }, el('b', {}, one.name), el('small', {}, `${about} · ${moment(one.at)} · ${one.who}`)),
         sure(text.discard, text.sure, () => this.discard(one.draft_id)));
     }
@@ -119,11 +122,19 @@
       const { text } = this;
       if (!file || this.job) return;
       if (!file.size) { this.page.say(text.nothing); return; }
-      const bar = el('progress', { max: 1, value: 0 }), name = pasted ? '' : file.name;
+      const name = pasted ? '' : file.name;
+      await this.reading(name || text.pasted, () => this.ask(`/read?name=${encodeURIComponent(name)}&as_of=${day}`, { method: 'POST', body: file }));
+    }
+
+    /** What was being read when the server stopped is read again. */
+    async again(one) { if (!this.job) await this.reading(one.name, () => this.post(`/draft/${one.draft_id}/read`)); }
+
+    async reading(name, start) {
+      const { text } = this, bar = el('progress', { max: 1, value: 0 });
       this.job = 'asked';
-      this.status.replaceChildren(el('span', {}, fill(text.reading, { name: name || text.pasted })), bar, el('button', { class: 'small', onclick: () => this.cancel() }, text.cancel));
+      this.status.replaceChildren(el('span', {}, fill(text.reading, { name })), bar, el('button', { class: 'small', onclick: () => this.cancel() }, text.cancel));
       try {
-        const started = await this.ask(`/read?name=${encodeURIComponent(name)}&as_of=${day}`, { method: 'POST', body: file });
+        const started = await start();
         this.job = started.job;
         const draft = await this.follow(started.job, bar);
         if (draft) await this.load(draft);

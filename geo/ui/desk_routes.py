@@ -20,7 +20,7 @@ from geo.settings import Settings
 from geo.ui.answers import FRESH, Refused, handle, json_answer
 from geo.ui.desk import draft_head, import_head, view_draft, view_report
 from geo.ui.explain import explain
-from geo.ui.jobs import BusyError, Jobs
+from geo.ui.jobs import BusyError, Job, Jobs
 from geo.ui.library import get_library
 from geo.ui.people import request_person, request_store
 from geo.ui.text import load_text, log_failure
@@ -39,6 +39,7 @@ def desk_routes(prefix: str) -> list[BaseRoute]:
         Route(prefix + "/desk/read", _handle(_begin, max_body=MAX_UPLOAD), methods=["POST"]),
         Route(prefix + "/desk/job/{job_id}", _handle(_job), methods=["GET", "DELETE"]),
         Route(one, _handle(_draft), methods=["GET", "POST", "DELETE"]),
+        Route(one + "/read", _handle(_again), methods=["POST"]),
         Route(one + "/accept", _handle(_accept), methods=["POST"]),
         Route(prefix + "/desk/import/{import_id:int}/undo", _handle(_undo), methods=["POST"]),
     ]
@@ -51,6 +52,19 @@ _handle = partial(handle, right=Right.EDIT)
 @lru_cache(maxsize=1)
 def _jobs() -> Jobs:
     return Jobs(at_once=2)
+
+
+_reading: dict[str, Job] = {}
+"""The job that reads a draft's file in this process, by the draft's id."""
+
+
+def _is_read(draft_id: str) -> bool:
+    """Return whether a draft's file is being read right now."""
+    job = _reading.get(draft_id)
+    if job is not None and job.state != "running":
+        del _reading[draft_id]
+        return False
+    return job is not None
 
 
 @lru_cache(maxsize=4)
@@ -86,7 +100,10 @@ def _said(error: SiteMapError, request: Request) -> Exception:
 def _lists(request: Request) -> Response:
     imports = request_store(request, REAL).imports(IMPORTS_SHOWN)
     lists = {
-        "drafts": [draft_head(draft) for draft in _desk(request).drafts()],
+        "drafts": [
+            draft_head(draft) | {"interrupted": draft.unread and not _is_read(draft.draft_id)}
+            for draft in _desk(request).drafts()
+        ],
         "imports": [import_head(one) for one in imports],
     }
     return json_answer(request, lists, FRESH)
@@ -102,6 +119,30 @@ def _begin(request: Request) -> Response:
     if not data.strip():
         raise Refused(422, words["desk"]["empty"])
     as_of = _day(request.query_params.get("as_of", ""))
+    try:
+        draft = desk.receive(name or words["desk"]["pasted"] + ".txt", data, as_of=as_of)
+    except SiteMapError as error:
+        raise _said(error, request) from error
+    try:
+        return _parse(request, desk, draft.draft_id)
+    except Refused:
+        desk.discard(draft.draft_id)
+        raise
+
+
+def _again(request: Request) -> Response:
+    """Read a file again that was being read when the server stopped."""
+    desk, draft_id = _desk(request), request.path_params["draft_id"]
+    try:
+        desk.draft(draft_id)
+    except SiteMapError as error:
+        raise _said(error, request) from error
+    return _parse(request, desk, draft_id)
+
+
+def _parse(request: Request, desk: Desk, draft_id: str) -> Response:
+    """Begin to read a draft's file, and answer with the job that does it."""
+    language = _language(request)
 
     def reason(error: Exception) -> str:
         if isinstance(error, SiteMapError):
@@ -111,18 +152,17 @@ def _begin(request: Request) -> Response:
     try:
         job = _jobs().prepare(reason)
     except BusyError as error:
-        raise Refused(429, words["export"]["busy"]) from error
+        raise Refused(429, load_text(language)["export"]["busy"]) from error
 
     def read(tell: Any) -> tuple[str, bytes]:
-        draft = desk.begin(
-            name or words["desk"]["pasted"] + ".txt",
-            data,
-            as_of=as_of,
+        desk.parse(
+            draft_id,
             progress=lambda stage, share: tell(share),
             cancelled=job.ending.is_set,
         )
-        return draft.draft_id, b""
+        return draft_id, b""
 
+    _reading[draft_id] = job
     _jobs().submit(job, read)
     return json_answer(request, {"job": job.job_id}, FRESH)
 

@@ -6,9 +6,12 @@ import warnings
 import pytest
 from starlette.applications import Starlette
 
+from geo.district import beside_store
+from geo.drafts import Desk
 from geo.locate.datum import from_wgs84
 from geo.read.checks import CODES
 from geo.ui import desk_routes
+from geo.ui.jobs import BusyError, Jobs
 from geo.ui.routes import routes
 from geo.ui.text import load_text
 
@@ -34,6 +37,10 @@ def client(own_library):
 
 def _read(client, data, name=""):
     reply = client.post(f"/baita/desk/read?name={name}", content=data)
+    return _ended(client, reply)
+
+
+def _ended(client, reply):
     assert reply.status_code == 200, reply.text
     end = time.monotonic() + 60
     while time.monotonic() < end:
@@ -42,6 +49,11 @@ def _read(client, data, name=""):
             return now
         time.sleep(0.02)
     raise AssertionError("the job never ended")
+
+
+def _desk(library):
+    folder = beside_store(library.settings, "drafts")
+    return Desk(library.store("bulletin"), library.settings, library.categories, folder)
 
 
 def _draft(client, data=b"", name=""):
@@ -168,3 +180,28 @@ def test_the_guard_shows_the_readings_of_a_batch_and_proposes_one(client):
 
 def test_a_table_without_coordinates_has_no_guard(client):
     assert _draft(client, "企业名称,状态\n甲公司,复工\n".encode(), "a.csv")["guard"] is None
+
+
+def test_a_file_that_was_being_read_when_the_server_stopped_is_offered_and_read_again(
+    client, own_library
+):
+    kept = _desk(own_library).receive("复工表.csv", TABLE.encode())
+    [head] = client.get("/baita/desk").json()["drafts"]
+    assert (head["name"], head["interrupted"]) == ("复工表.csv", True)
+    reply = client.post(f"/baita/desk/draft/{kept.draft_id}/read")
+    assert _ended(client, reply)["draft"] == kept.draft_id
+    [head] = client.get("/baita/desk").json()["drafts"]
+    assert not head["interrupted"]
+    view = client.get(f"/baita/desk/draft/{kept.draft_id}").json()
+    assert view["name"] == "复工表.csv"
+    assert len(view["inspection"]["columns"]) == 4
+    assert client.post("/baita/desk/draft/none/read").status_code == 422
+
+
+def test_while_too_much_waits_a_file_is_refused_and_leaves_no_draft(client, monkeypatch):
+    def busy(self, explain):
+        raise BusyError("too much is waiting: try again in a minute")
+
+    monkeypatch.setattr(Jobs, "prepare", busy)
+    assert client.post("/baita/desk/read?name=a.csv", content=TABLE.encode()).status_code == 429
+    assert client.get("/baita/desk").json()["drafts"] == []
