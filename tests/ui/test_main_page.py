@@ -302,6 +302,7 @@ class _Visitor:
         settings = replace(library.settings, sign_in="header", proxy_secret="x" * 16)
         monkeypatch.setattr(library, "settings", settings)
         monkeypatch.setattr(people, "_told_by_page", self._told)
+        monkeypatch.setattr(people, "_lookers", people.Knocks(people.LOOKS_EVERY_S))
 
     def _told(self):
         given = {"X-Baita-Proxy": "x" * 16, "X-Forwarded-User": self.name}
