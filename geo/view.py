@@ -42,6 +42,11 @@ class SiteFilter:
         Keep sites whose date is not after this day. A site without a date stays.
     located
         True keeps what is on the map, False what waits in the tray, None both.
+    as_of
+        The day whose table is meant, None the present one. Not `until`: that leaves out what a newer statement is
+        known of, this shows what was stated before it. A mask knows nothing of it; `geo.timeline` has the tables.
+    since
+        The earlier day to compare that table with, or None.
     """
 
     hidden: frozenset[str] = frozenset()
@@ -50,15 +55,21 @@ class SiteFilter:
     precisions: tuple[str, ...] = ()
     until: date | None = None
     located: bool | None = None
+    as_of: date | None = None
+    since: date | None = None
 
     def without_categories(self) -> SiteFilter:
         """Return the filter with every category shown: what the counts beside the chips are made of."""
         return replace(self, hidden=frozenset())
 
+    def without_time(self) -> SiteFilter:
+        """Return the filter with no day and no comparison: what it does to any one table."""
+        return replace(self, as_of=None, since=None)
+
     @property
     def only_categories(self) -> bool:
         """Whether categories are all it filters by, so that a 256-entry table says everything."""
-        return self.without_categories() == SiteFilter()
+        return self.without_categories().without_time() == SiteFilter()
 
     def to_params(self) -> dict[str, list[str]]:
         """Return the filter as query parameters; what is not set is not there. Order is fixed."""
@@ -69,6 +80,8 @@ class SiteFilter:
             "precision": list(self.precisions),
             "until": [self.until.isoformat()] if self.until else [],
             "located": [] if self.located is None else ["yes" if self.located else "no"],
+            "as_of": [self.as_of.isoformat()] if self.as_of else [],
+            "since": [self.since.isoformat()] if self.since else [],
         }
         return {name: values for name, values in params.items() if values}
 
@@ -92,7 +105,7 @@ class SiteFilter:
         Raises
         ------
         FilterError
-            If a value is not a category, precision, date or yes/no.
+            If a value is not a category, precision, date or yes/no, or `since` is not before `as_of`.
         """
         given = {name: [v for v in _as_list(values) if v] for name, values in params.items()}
         hidden = frozenset(given.get("hide", []))
@@ -104,9 +117,16 @@ class SiteFilter:
             text=" ".join(given.get("q", []))[:200],
             streets=tuple(given.get("street", [])),
             precisions=precisions,
-            until=_read_date(given.get("until", [])),
+            until=_read_date("until", given),
             located=_read_yes(given.get("located", [])),
-        )
+            as_of=_read_date("as_of", given),
+            since=_read_date("since", given),
+        )._in_order()
+
+    def _in_order(self) -> SiteFilter:
+        if self.as_of and self.since and self.since >= self.as_of:
+            raise FilterError(f"since={self.since} is not before as_of={self.as_of}")
+        return self
 
 
 def select_sites(
@@ -249,13 +269,16 @@ def _refuse_unknown(name: str, given: Iterable[str], known: Iterable[str]) -> No
         raise FilterError(f"{name}={unknown[0]} is not one of {', '.join(known)}")
 
 
-def _read_date(values: list[str]) -> date | None:
-    if not values:
-        return None
+def _read_date(name: str, given: Mapping[str, list[str]]) -> date | None:
+    return read_day(name, next(iter(given.get(name, [])), ""))
+
+
+def read_day(name: str, text: str) -> date | None:
+    """Return the day that a named value of an address says, None for ""; `FilterError` if it is no day."""
     try:
-        return date.fromisoformat(values[0])
+        return date.fromisoformat(text) if text else None
     except ValueError:
-        raise FilterError(f"until={values[0]} is not a date like 2020-03-11") from None
+        raise FilterError(f"{name}={text} is not a date like 2020-03-11") from None
 
 
 def _read_yes(values: list[str]) -> bool | None:

@@ -90,8 +90,12 @@ def site_tables(draw: st.DrawFn, *, min_size: int = 0, max_size: int = 6) -> gpd
 
 
 hidden_sets = st.frozensets(st.sampled_from(KEYS))
+_times = st.tuples(st.none() | st.sampled_from(DAYS), st.none() | st.sampled_from(DAYS)).map(
+    lambda days: days if None in days or days[1] < days[0] else (days[0], None)
+)
 filters = st.builds(
-    SiteFilter,
+    lambda times, **given: SiteFilter(**given, as_of=times[0], since=times[1]),
+    times=_times,
     hidden=hidden_sets,
     text=st.just("") | st.sampled_from(PIECES) | st.lists(texts, max_size=2).map(" ".join),
     streets=st.just(())

@@ -173,6 +173,8 @@ def test_the_lookup_table_has_a_byte_for_every_code_and_shows_no_code_that_is_no
         (SiteFilter(precisions=("poi",)), False),
         (SiteFilter(until=date(2020, 3, 9)), False),
         (SiteFilter(located=False), False),
+        # These choose the table, not rows of it.
+        (SiteFilter(as_of=date(2020, 3, 18), since=date(2020, 3, 11)), True),
     ],
 )
 def test_a_filter_knows_whether_the_lookup_table_says_all_of_it(chosen, alone):
@@ -347,6 +349,8 @@ def test_a_filter_reads_well_in_the_address_bar():
         precisions=("poi",),
         until=date(2020, 3, 11),
         located=True,
+        as_of=date(2020, 3, 18),
+        since=date(2020, 3, 9),
     )
     assert list(chosen.to_params().items()) == [
         ("hide", ["enterprise.stopped", "project.open"]),
@@ -355,6 +359,8 @@ def test_a_filter_reads_well_in_the_address_bar():
         ("precision", ["poi"]),
         ("until", ["2020-03-11"]),
         ("located", ["yes"]),
+        ("as_of", ["2020-03-18"]),
+        ("since", ["2020-03-09"]),
     ]
     assert EVERYTHING.to_params() == {}
 
@@ -410,6 +416,11 @@ def test_a_text_of_any_length_is_cut_at_200_characters():
         ({"until": ["11.3.2020"]}, "until=11.3.2020 is not a date like 2020-03-11"),
         ({"until": ["2020-02-30"]}, "until=2020-02-30 is not a date"),
         ({"located": ["true"]}, "located=true is not yes or no"),
+        ({"as_of": ["soon"]}, "as_of=soon is not a date like 2020-03-11"),
+        (
+            {"as_of": ["2020-03-11"], "since": ["2020-03-11"]},
+            "since=2020-03-11 is not before as_of=2020-03-11",
+        ),
     ],
 )
 def test_a_link_with_a_slip_says_which_value_and_what_there_is(params, message):

@@ -16,7 +16,7 @@ from geo.errors import FilterError
 from geo.ui.library import DATASETS
 from geo.view import SiteFilter
 
-FILTER_NAMES = ("hide", "q", "street", "precision", "until", "located")
+FILTER_NAMES = ("hide", "q", "street", "precision", "until", "located", "as_of", "since")
 
 
 def read_filter(
@@ -35,7 +35,8 @@ def read_filter(
     bad = []
     for name in FILTER_NAMES:
         try:
-            SiteFilter.from_params({name: params.get(name, [])}, categories)
+            # With those before it, because a day to compare with is before the day that is shown.
+            SiteFilter.from_params({**good, name: params.get(name, [])}, categories)
             good[name] = params.get(name, [])
         except FilterError:
             bad.append(name)
