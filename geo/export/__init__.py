@@ -207,7 +207,13 @@ def _zipped(files: dict[str, bytes]) -> bytes:
 def _table(picture: Picture, form: str) -> bytes:
     sites, language = picture.sites, picture.wording.language
     if form == "xlsx":
-        return write_xlsx(sites, picture.categories, language=language, wording=picture.wording)
+        return write_xlsx(
+            sites,
+            picture.categories,
+            language=language,
+            wording=picture.wording,
+            changed=picture.changed,
+        )
     if form == "csv":
         return write_csv(sites, picture.categories, language=language)
     if form == "geojson":

@@ -52,6 +52,8 @@ from geo.export.layout import (
 from geo.export.paint import (
     AREA_EDGE,
     CASING_WIDTH,
+    CHANGED,
+    CHANGED_WIDTH,
     INK,
     LINE_WIDTH,
     NEIGHBOUR,
@@ -59,6 +61,7 @@ from geo.export.paint import (
     OUTSIDE,
     PAPER,
     QUIET,
+    RING_GAP,
     RULE,
     UNLIT_INK,
     WARNING,
@@ -71,6 +74,8 @@ GROUND, LINES, SYMBOLS, NAMES = 1, 2, 3, 4
 # Matplotlib has one set of settings for all threads.
 _SETTINGS = threading.RLock()
 DASH = (0, (2.6, 2.0))
+DELTA_ROOM = 52.0
+"""What the column of changes takes in a legend, in points: +123/−45."""
 BOLD = 1.04
 """Bold letters are wider than `text_width` says."""
 
@@ -140,7 +145,7 @@ def all_text(sheet: Sheet) -> str:
     words = sheet.wording
     parts = [words.title, words.subtitle, words.as_of, words.source, words.unit, words.marking]
     parts += [words.labels[name] for name in ("missing", "on_map_of", "rough")]
-    parts += [sheet.outside_said, words.notice, "0123456789/±·…–｜ kmN"]
+    parts += [sheet.outside_said, sheet.changed_said, words.notice, "0123456789+−/±·…–｜ kmN"]
     parts += [label.text for label in sheet.labels]
     parts += [part for row in sheet.table for part in (row.name, row.status, row.street)]
     parts += [text for kind, rows in sheet.legend for text in (kind, *(r.label for r in rows))]
@@ -247,8 +252,13 @@ def _draw_map(axes: Axes, sheet: Sheet) -> None:
             )
             _clip(axes, circle, window)
     for shape in sheet.shapes:
+        if sheet.is_ringed(shape.site_id):
+            _draw_changed_shape(axes, shape, window)
         _draw_shape(axes, sheet, shape, window)
     _draw_symbols(axes, sheet)
+    rings = [(s.x, s.y) for s in sheet.symbols if sheet.is_ringed(s.site_id)]
+    if rings:
+        _draw_rings(axes, np.array(rings), sheet.symbol_radius)
     for label in sheet.labels:
         _draw_label(axes, label, INK if sheet.is_lit(label.site_id) else UNLIT_INK)
     axes.add_artist(_rectangle(box, fill=False, edgecolor=RULE, linewidth=0.8))
@@ -280,6 +290,29 @@ def _draw_shape(axes: Axes, sheet: Sheet, shape: Shape, window: Rectangle) -> No
             lines.set_gid(writable(f"site:{shape.site_id}"))
         axes.add_collection(lines, autolim=False)
         lines.set_clip_path(window)
+
+
+def _draw_changed_shape(axes: Axes, shape: Shape, window: Rectangle) -> None:
+    """Draw what shows on both sides of a road, or around an area, that it has changed."""
+    width = 2 * CHANGED_WIDTH + (AREA_EDGE if shape.area else CASING_WIDTH)
+    lines = LineCollection(list(shape.parts), colors=CHANGED, linewidths=width)
+    lines.set_zorder(GROUND + 0.5)
+    lines.set_gid(writable(f"changed:{shape.site_id}"))
+    axes.add_collection(lines, autolim=False)
+    lines.set_clip_path(window)
+
+
+def _draw_rings(
+    axes: Axes, places: Points, radius: float, gid: str | None = "changed:rings"
+) -> None:
+    """Draw a ring around symbols, over their neighbours: green between two thin white ones."""
+    size = (2 * (1.2 * radius + RING_GAP)) ** 2
+    for width, colour in ((CHANGED_WIDTH + 1.6, PAPER), (CHANGED_WIDTH, CHANGED)):
+        x, y = places.T
+        drawn = axes.scatter(x, y, s=size, facecolors="none", edgecolors=colour, linewidths=width)
+        drawn.set_zorder(SYMBOLS + 0.5)
+    if gid:
+        drawn.set_gid(gid)
 
 
 def _draw_symbols(axes: Axes, sheet: Sheet) -> None:
@@ -423,6 +456,10 @@ def _draw_side(axes: Axes, sheet: Sheet) -> None:
         for row in rows:
             y += 15
             _draw_legend_row(axes, sheet, x, y - 4, row)
+    if sheet.changed is not None:
+        y += 19
+        _draw_rings(axes, np.array([(x + 9, y - 7.5)]), LEGEND_RADIUS * 0.7, None)
+        _text(axes, x + 25, y - 4, sheet.changed_said, 9.5)
     if sheet.rough:
         y += 12
         _text(axes, x, y - 1, sheet.wording.labels["rough"], 7.5, QUIET)
@@ -450,9 +487,13 @@ def _draw_legend_row(axes: Axes, sheet: Sheet, x: float, y: float, row: LegendRo
         )
     else:
         draw_symbol(axes, np.array([(x + 9, y - 3.5)]), status, row.shape, radius=LEGEND_RADIUS)
-    ink = INK if row.status.key in sheet.lit_statuses else QUIET
+    ink = INK if sheet.in_colour(row.status) else QUIET
+    right = sheet.side.right - MARGIN
     _text(axes, x + 25, y, row.label, 9.5, ink)
-    _text(axes, sheet.side.right - MARGIN, y, str(row.count), 9.5, ink, ha="right", weight="bold")
+    if row.delta:
+        _text(axes, right, y, row.delta, 9.5, CHANGED, ha="right", weight="bold")
+    count_right = right if sheet.changed is None else right - DELTA_ROOM
+    _text(axes, count_right, y, str(row.count), 9.5, ink, ha="right", weight="bold")
 
 
 def _draw_lines(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -119,12 +119,20 @@ OUTSIDE_FRAME = {"zh": "画框以外另有 {n} 处", "en": "{n} more outside the
 
 @dataclass(frozen=True, slots=True)
 class LegendRow:
-    """A status with how many sites of it are on the map."""
+    """A status with how many sites of it are on the map; how many of those came to it, and how many left it."""
 
     status: Status
     shape: str
     label: str
     count: int
+    came: int = 0
+    left: int = 0
+
+    @property
+    def delta(self) -> str:
+        """What came and left in signs, "+3/−2"; "" for nothing."""
+        signs = (f"+{self.came}" if self.came else "", f"−{self.left}" if self.left else "")
+        return "/".join(filter(None, signs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +161,8 @@ class Sheet:
 
     `on_map` and `missing` are the ids of all selected sites, each in one of the two, whatever page lists them;
     `outside` are those of the missing that have a place, outside the frame. `label_kind` says what stands at the
-    sites: names, numbers or none.
+    sites: names, numbers or none. `changed` are the ids on the map that have changed since an earlier day, None if
+    nothing is compared.
     """
 
     preset: Preset
@@ -179,6 +188,18 @@ class Sheet:
     rows_from: float = 0.0
     symbol_radius: float = SYMBOL_RADIUS
     lit: frozenset[str] | None = None
+    changed: frozenset[str] | None = None
+
+    def is_ringed(self, site_id: str) -> bool:
+        """Return whether a site has the ring of what has changed; on a page of a series only what is lit has."""
+        return self.changed is not None and site_id in self.changed and self.is_lit(site_id)
+
+    @property
+    def changed_said(self) -> str:
+        """How many sites on the map have changed, in words; "" if nothing is compared."""
+        if self.changed is None:
+            return ""
+        return self.wording.labels["changed"].format(n=len(self.changed))
 
     def is_lit(self, site_id: str) -> bool:
         """Return whether a site has its colours on this page; on a page of a series others are grey."""
@@ -200,9 +221,13 @@ class Sheet:
         said = OUTSIDE_FRAME[self.wording.language].format(n=len(self.outside))
         return said if self.outside else ""
 
+    def in_colour(self, status: Status) -> bool:
+        """Return whether the legend shows a status in its colours: unless the page is about others."""
+        return self.lit is None or status.key in self.lit_statuses
+
     def legend_look(self, status: Status) -> Status:
         """Return how a status is drawn in the legend: grey if none of its sites is lit."""
-        return status if status.key in self.lit_statuses else unlit(status)
+        return status if self.in_colour(status) else unlit(status)
 
 
 def unlit(status: Status) -> Status:
@@ -220,6 +245,8 @@ def lay_out(
     neighbours: Sequence[shapely.Geometry] = (),
     bounds: tuple[float, float, float, float] | None = None,
     labels: str = "auto",
+    changed: gpd.GeoDataFrame | None = None,
+    hidden: frozenset[str] = frozenset(),
 ) -> list[Sheet]:
     """Return the pages of a picture: the map with its furniture, then as many as the table needs.
 
@@ -240,6 +267,8 @@ def lay_out(
         them, and its table does not list them.
     labels
         One of `LABELS`.
+    changed, hidden
+        What has changed, and the categories that are left out, see `geo.export.picture.Picture`.
     """
     map_box, side = _boxes(preset)
     frame = choose_frame(sites, map_box, outline=outline, bounds=bounds)
@@ -260,7 +289,13 @@ def lay_out(
         shapes=shapes,
         labels=placed,
         dropped=dropped,
-        legend=_legend(sites[shown], categories, wording.language),
+        legend=_legend(
+            sites[shown],
+            categories,
+            wording.language,
+            None if changed is None else changed[_shown(changed, frame)],
+            hidden,
+        ),
         on_map=tuple(sites["site_id"][shown]),
         missing=tuple(sites["site_id"][~shown]),
         rough=_is_rough(symbols, shapes),
@@ -269,6 +304,7 @@ def lay_out(
         outside=tuple(sites["site_id"][is_located(sites) & ~shown]),
         label_kind=what,
         symbol_radius=radius,
+        changed=None if changed is None else _both(sites[shown], changed),
     )
     first = replace(first, inset=_inset(outline, first))
     listed = _table_rows(sites, numbers, categories, wording.language)
@@ -425,20 +461,43 @@ def _rings(shape: shapely.Geometry, frame: Frame) -> tuple[Points, ...]:
 # ---- legend and table --------------------------------------------------------------------------------------------
 
 
+def _both(some: gpd.GeoDataFrame, others: gpd.GeoDataFrame) -> frozenset[str]:
+    return frozenset(some["site_id"]) & frozenset(others["site_id"])
+
+
 def _legend(
-    shown: gpd.GeoDataFrame, categories: Categories, language: str
+    shown: gpd.GeoDataFrame,
+    categories: Categories,
+    language: str,
+    changed: gpd.GeoDataFrame | None,
+    hidden: frozenset[str],
 ) -> tuple[tuple[str, tuple[LegendRow, ...]], ...]:
-    """Return what is on the map and nothing else, kind by kind, with its count."""
-    counts = (shown["kind"] + "." + shown["status"]).value_counts()
+    """Return what is on the map and what has left a status, kind by kind, with its count."""
+    counts = (shown["kind"] + "." + shown["status"]).value_counts().to_dict()
+    came, left = _came_and_left(changed)
 
     def rows(kind: Kind) -> tuple[LegendRow, ...]:
         return tuple(
-            LegendRow(status, kind.shape, status.label[language], int(counts[status.key]))
+            LegendRow(
+                *(status, kind.shape, status.label[language]),
+                *(told.get(status.key, 0) for told in (counts, came, left)),
+            )
             for status in kind.statuses
-            if status.key in counts
+            if status.key in counts or (status.key in left and status.key not in hidden)
         )
 
     return tuple((kind.label[language], rows(kind)) for kind in categories if rows(kind))
+
+
+def _came_and_left(
+    changed: gpd.GeoDataFrame | None,
+) -> tuple[dict[Hashable, int], dict[Hashable, int]]:
+    """Return by category how many of the changed sites came to it, and how many left it."""
+    if changed is None:
+        return {}, {}
+    moved = changed[changed["old_status"] != ""]
+    came = (changed["kind"] + "." + changed["status"]).value_counts().to_dict()
+    return came, (moved["kind"] + "." + moved["old_status"]).value_counts().to_dict()
 
 
 def _table_rows(
@@ -551,7 +610,8 @@ def legend_height(sheet: Sheet) -> float:
     groups = len(sheet.legend)
     rows = sum(len(rows) for _, rows in sheet.legend)
     notes = bool(sheet.rough) + bool(sheet.outside)
-    return groups * 17.0 + rows * 15.0 + 26.0 + notes * 12.0
+    compared = 19.0 if sheet.changed is not None else 0.0
+    return groups * 17.0 + rows * 15.0 + compared + 26.0 + notes * 12.0
 
 
 # ---- labels ------------------------------------------------------------------------------------------------------

@@ -16,6 +16,10 @@ INK, QUIET, RULE, PAPER, OUTSIDE, WARNING = (
 )
 OUTLINE, NEIGHBOUR = "#5b6b80", "#c3cad3"
 PALE_EDGE = "#4a3a63"  # a pale fill on white paper needs an edge of its own
+CHANGED, CHANGED_WIDTH = "#00875a", 1.8
+"""A ring around what has changed: no status has its green, and it stands apart from its symbol."""
+RING_GAP = 2.6
+"""Points between a symbol and its ring."""
 UNLIT, UNLIT_INK = "#d5dae0", "#8b949e"
 LINE_WIDTH, CASING_WIDTH, AREA_EDGE = 3.0, 5.0, 1.4
 

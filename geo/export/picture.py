@@ -43,7 +43,9 @@ class Picture:
 
     `sites` is a site table; `outline` and `neighbours` are EPSG:4326; `bounds` is minx, miny, maxx, maxy in degrees or
     None for all sites. `labels` is one of `geo.export.layout.LABELS`. A `public` picture needs a `basemap` that may be
-    published.
+    published. `changed` is a site table with the column `old_status` ("" for a new site): what of the selection, its
+    `hidden` categories included, has changed since an earlier day; None compares nothing. What of it is on the map gets
+    a ring, and the legend says how many came to a status and left it.
     """
 
     sites: gpd.GeoDataFrame
@@ -56,6 +58,8 @@ class Picture:
     labels: str = "auto"
     basemap: Basemap = OWN_OUTLINE
     public: bool = False
+    changed: gpd.GeoDataFrame | None = None
+    hidden: frozenset[str] = frozenset()
 
 
 def draw_pages(picture: Picture) -> list[Sheet]:
@@ -81,6 +85,8 @@ def draw_pages(picture: Picture) -> list[Sheet]:
         neighbours=picture.neighbours,
         bounds=picture.bounds,
         labels=picture.labels,
+        changed=picture.changed,
+        hidden=picture.hidden,
     )
     if picture.bounds is not None and not sheets[0].on_map:
         raise ExportError("the frame shows none of the selected sites: move it or leave it out")
@@ -140,6 +146,7 @@ def _statuses(picture: Picture, overview: Sheet) -> list[Group]:
         )
         for kind, rows in overview.legend
         for row in rows
+        if row.count
     ]
 
 

@@ -28,7 +28,7 @@ from pptx.slide import Slide
 from pptx.util import Emu
 
 from geo.category import Status
-from geo.export.figure import write_png
+from geo.export.figure import DELTA_ROOM, write_png
 from geo.export.frame import Box
 from geo.export.layout import (
     LEGEND_RADIUS,
@@ -52,6 +52,8 @@ from geo.export.layout import (
 from geo.export.paint import (
     AREA_EDGE,
     CASING_WIDTH,
+    CHANGED,
+    CHANGED_WIDTH,
     INK,
     LINE_WIDTH,
     NEIGHBOUR,
@@ -59,6 +61,7 @@ from geo.export.paint import (
     OUTSIDE,
     PAPER,
     QUIET,
+    RING_GAP,
     RULE,
     UNLIT_INK,
     WARNING,
@@ -279,8 +282,14 @@ def _map(sheet: Sheet) -> Iterator[Element]:
         yield _group("uncertainty", circles, sheet.wording.labels["rough"])
     # Areas first: a road through one stays in sight.
     by_area = sorted(sheet.shapes, key=lambda shape: not shape.area)
+    yield from _changed_shapes(sheet, by_area)
     yield from _groups(sheet, by_area, _site_shapes)
     yield from _groups(sheet, sheet.symbols, _site_symbols)
+    ringed = [symbol for symbol in sheet.symbols if sheet.is_ringed(symbol.site_id)]
+    if ringed:
+        reach = 1.2 * sheet.symbol_radius + RING_GAP
+        rings = [_ring(f"changed:{s.site_id}", s.x, s.y, reach) for s in ringed]
+        yield _group("changed", rings, sheet.changed_said)
     places = {symbol.site_id: symbol.x for symbol in sheet.symbols}
     for label in sheet.labels:
         ink = INK if sheet.is_lit(label.site_id) else UNLIT_INK
@@ -391,6 +400,21 @@ def _symbol(
     )
 
 
+def _changed_shapes(sheet: Sheet, shapes: Iterable[Shape]) -> Iterator[Element]:
+    """Yield what shows on both sides of a road, or around an area, that it has changed; it lies under all sites."""
+    for shape in shapes:
+        lines = _clip_lines(shape.parts, sheet.frame.box) if sheet.is_ringed(shape.site_id) else []
+        if lines:
+            width = 2 * CHANGED_WIDTH + (AREA_EDGE if shape.area else CASING_WIDTH)
+            line = _line(CHANGED, width, cap="rnd")
+            yield _freeform(f"changed:{shape.site_id}", [], lines, line=line, descr=shape.name)
+
+
+def _ring(name: str, x: float, y: float, reach: float) -> Element:
+    around = Box(x - reach, y - reach, 2 * reach, 2 * reach)
+    return _shape(name, around, _preset("ellipse"), line=_line(CHANGED, CHANGED_WIDTH))
+
+
 def _site_shapes(sheet: Sheet, shapes: list[Shape]) -> list[Element]:
     return [element for shape in shapes for element in _site_shape(sheet, shape)]
 
@@ -443,10 +467,15 @@ def _side(sheet: Sheet) -> Iterator[Element]:
         for row in rows:
             y += 15
             legend += _legend_row(sheet, row, x, y - 4)
+    if sheet.changed is not None:
+        y += 19
+        legend.append(_ring("legend:changed", x + 9, y - 7.5, LEGEND_RADIUS))
+        legend += _words("changed", sheet.changed_said, x + 25, y - 4, 9.5)
     if sheet.rough:
         y += 12
         legend += _words("rough", sheet.wording.labels["rough"], x, y - 1, 7.5, QUIET)
-    said = "；".join(f"{row.label} {row.count}" for _, rows in sheet.legend for row in rows)
+    told = [(row.label, row.count, row.delta) for _, rows in sheet.legend for row in rows]
+    said = "；".join(f"{label} {count} {delta}".strip() for label, count, delta in told)
     if legend:
         yield _group("legend", legend, said)
     y += 20
@@ -471,9 +500,13 @@ def _legend_row(sheet: Sheet, row: LegendRow, x: float, y: float) -> Iterator[El
         spot.set("x", str(_emu(x + 9) + int(spot.get("x"))))
         spot.set("y", str(_emu(y - 3.5) + int(spot.get("y"))))
         yield symbol
-    ink = INK if key in sheet.lit_statuses else QUIET
+    ink = INK if sheet.in_colour(row.status) else QUIET
     right = sheet.side.right - MARGIN
     yield from _words(f"status:{key}", row.label, x + 25, y, 9.5, ink)
+    if row.delta:
+        delta = _words(f"delta:{key}", row.delta, right, y, 9.5, CHANGED, align="r", bold=True)
+        yield from delta
+    right = right if sheet.changed is None else right - DELTA_ROOM
     yield from _words(f"count:{key}", str(row.count), right, y, 9.5, ink, align="r", bold=True)
 
 

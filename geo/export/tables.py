@@ -13,7 +13,7 @@ import math
 import os
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,9 @@ COLUMN_WIDTHS: Final = (20, 36, 12, 14, 12, 14, 30, 10, 10, 12, 12, 24, 36, 40)
 WORDS: Final[dict[str, dict[str, Any]]] = {
     "zh": {
         "sites": "点位",
+        "changes": "变化",
+        "change_header": "编号 名称 类别 之前 现在".split(),
+        "new": "（新增）",
         "about": "说明",
         "header": (
             "编号 名称 类别 状态 截至 街道 地点 精度 误差(米) 经度 纬度 原因 来源 备注"
@@ -72,6 +75,9 @@ WORDS: Final[dict[str, dict[str, Any]]] = {
     },
     "en": {
         "sites": "Sites",
+        "changes": "Changes",
+        "change_header": "ID|Name|Kind|Before|Now".split("|"),
+        "new": "(new)",
         "about": "About",
         "header": (
             "ID|Name|Kind|Status|As of|Subdistrict|Place|Precision|Error (m)|Longitude|Latitude|"
@@ -120,9 +126,16 @@ def writable(text: str) -> str:
 
 
 def write_xlsx(
-    sites: gpd.GeoDataFrame, categories: Categories, *, language: str, wording: Wording
+    sites: gpd.GeoDataFrame,
+    categories: Categories,
+    *,
+    language: str,
+    wording: Wording,
+    changed: gpd.GeoDataFrame | None = None,
 ) -> bytes:
     """Return a workbook: one sheet with a row for each site, one that says where it is from.
+
+    If something is compared, a third one between them lists what changed.
 
     A text beyond what a cell can hold ends in "…"; a day before Excel's first is text.
 
@@ -135,7 +148,9 @@ def write_xlsx(
     language
         Of the header and of what stands for codes: "zh" or "en".
     wording
-        What is written on the picture; the second sheet repeats it.
+        What is written on the picture; the last sheet repeats it.
+    changed
+        What has changed since an earlier day, see `geo.export.picture.Picture`; None compares nothing.
 
     Raises
     ------
@@ -165,6 +180,10 @@ def write_xlsx(
         }
         rows = site_rows(sites, categories, language=language)
         _write_sites(book.add_worksheet(words["sites"]), words["header"], rows, formats)
+        if changed is not None:
+            mine = changed[changed["site_id"].isin(sites["site_id"])]
+            lines = _change_rows(mine, categories, language)
+            _write_changes(book.add_worksheet(words["changes"]), words, lines, formats)
         about = [*_about(sites, wording), (words["datum"], "")]
         _write_about(book.add_worksheet(words["about"]), about, formats)
     return target.getvalue()
@@ -188,6 +207,36 @@ def _write_sites(
     page.set_landscape()
     page.fit_to_pages(1, 0)
     page.repeat_rows(0)
+
+
+def _write_changes(
+    page: Worksheet,
+    words: Mapping[str, Any],
+    rows: Iterator[tuple[str, ...]],
+    formats: dict[str, Format],
+) -> None:
+    for column, title in enumerate(words["change_header"]):
+        page.set_column(column, column, 34 if column == 1 else 20)
+        page.write_string(0, column, title, formats["header"])
+    for row, values in enumerate(rows, start=1):
+        for column, text in enumerate(values):
+            page.write_string(row, column, _fitting(text))
+    page.freeze_panes(1, 2)
+
+
+def _change_rows(
+    changed: gpd.GeoDataFrame, categories: Categories, language: str
+) -> Iterator[tuple[str, ...]]:
+    """Yield for each change id, name, kind, and the status before and after in words; new ones have none before."""
+    columns = "site_id name kind status old_status".split()
+    for change in changed[columns].to_dict("records"):
+        kind = categories.kind(change["kind"])
+        old, new = (
+            categories.status(kind.code, code).label[language] if code else WORDS[language]["new"]
+            for code in (change["old_status"], change["status"])
+        )
+        about = change["site_id"], change["name"], kind.label[language], old, new
+        yield tuple(map(writable, about))
 
 
 def _write_cell(
