@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from geo import bootstrap
 
 if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
     import shapely
 
     from geo.category import Categories
@@ -202,7 +204,7 @@ def _sites(chosen: argparse.Namespace) -> int:
     categories = district.district_categories(settings)
     wanted = _filter(chosen, categories)
     with _open(chosen.store, settings) as store:
-        sites, notice = store.read_sites(), store.meta("notice")
+        (sites, _), notice = _as_of(store, wanted, categories), store.meta("notice")
     selected = select_sites(sites, wanted, categories)
     if notice is None and selected["fictitious"].any():
         notice = pipeline.DEMO_NOTICE
@@ -212,12 +214,28 @@ def _sites(chosen: argparse.Namespace) -> int:
 def _filter(chosen: argparse.Namespace, categories: Categories) -> SiteFilter:
     from geo.view import SiteFilter
 
-    names = ("hide", "q", "street", "precision", "until", "located")
-    params = {name: list(getattr(chosen, name)) for name in names}
+    names = ("hide", "q", "street", "precision", "until", "located", "as_of", "since")
+    params = {name: list(getattr(chosen, name, [])) for name in names}
     if chosen.kind:
         kinds = {categories.read_kind(word) for word in chosen.kind}
         params["hide"] += [key for key in categories.codes if key.partition(".")[0] not in kinds]
     return SiteFilter.from_params(params, categories)
+
+
+def _as_of(
+    store: GeoPackageStore, wanted: SiteFilter, categories: Categories
+) -> tuple[gpd.GeoDataFrame, pd.DataFrame | None]:
+    """Return the site table as of the filter's day, and what changed since its earlier day, if it names one."""
+    from geo.timeline import Timeline
+
+    sites = store.read_sites()
+    if wanted.as_of is None and wanted.since is None:
+        return sites, None
+    timeline = Timeline(sites, store.statement_changes(), categories)
+    changes = None
+    if wanted.since is not None:
+        changes = timeline.changes(wanted.since, wanted.as_of)
+    return timeline.at(wanted.as_of), changes
 
 
 def _export(chosen: argparse.Namespace) -> int:
@@ -228,8 +246,9 @@ def _export(chosen: argparse.Namespace) -> int:
 
     settings = load_settings()
     categories = district.district_categories(settings)
+    wanted = _filter(chosen, categories)
     with _open(chosen.store, settings) as store:
-        sites = store.read_sites()
+        sites, changes = _as_of(store, wanted, categories)
     look = Look(
         preset=chosen.preset,
         language=chosen.language,
@@ -239,7 +258,7 @@ def _export(chosen: argparse.Namespace) -> int:
         labels=chosen.labels,
         public=chosen.public,
     )
-    picture = make_picture(sites, _filter(chosen, categories), categories, settings, look)
+    picture = make_picture(sites, wanted, categories, settings, look, changes=changes)
     if chosen.format == "html":
         rendered = render(picture, "html", settings)
         [page] = rendered.files.values()
@@ -536,6 +555,13 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--series", default="", choices=("", "status", "street"), help="a page each (图集)"
     )
     parser.add_argument(
+        "--since",
+        action="append",
+        default=[],
+        metavar="DATE",
+        help="mark what changed since this day (较上期)",
+    )
+    parser.add_argument(
         "--labels", default="auto", choices=("auto", "names", "numbers", "none"), help="标注"
     )
     parser.add_argument(
@@ -582,7 +608,15 @@ def _add_sites(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", **several, metavar="CLASS", help="keep this precision; may be given again"
     )
-    parser.add_argument("--until", **several, metavar="DATE", help="as of this day, 2020-03-11")
+    parser.add_argument(
+        "--until",
+        **several,
+        metavar="DATE",
+        help="leave out what is dated after this day, 2020-03-11",
+    )
+    parser.add_argument(
+        "--as-of", **several, metavar="DATE", help="as it was stated by this day (截至)"
+    )
     parser.add_argument(
         "--located", **several, choices=("yes", "no"), help="on the map, or in the tray"
     )

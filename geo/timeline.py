@@ -127,7 +127,9 @@ class Timeline:
         rows, new = rows[differs], new[differs]
         about = (self.sites[name].to_numpy()[rows] for name in ("site_id", "name", "kind"))
         columns = (*about, old[rows], new, old[rows] == "")
-        return pd.DataFrame(dict(zip(CHANGES, columns, strict=True)))
+        found = pd.DataFrame(dict(zip(CHANGES, columns, strict=True)))
+        # Of no rows pandas would not know that they are text.
+        return found.astype({**dict.fromkeys(CHANGES, "str"), "appeared": "bool"})
 
     def trend(self, categories: Categories, chosen: SiteFilter) -> pd.DataFrame:
         """Return how many sites each category has on each day under the rest of a filter.

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 
 from geo import bootstrap
 from geo.__main__ import main
+from geo.pipeline import DEMO as DEMO_SET
+from geo.pipeline import prepare_store
+from geo.settings import load_settings
 from geo.store import open_store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -189,6 +193,25 @@ def test_export_of_the_bulletin_draws_one_road_and_lists_the_rest(answer, tmp_pa
         assert len(said["missing"]) == 15
         assert target.stat().st_size > 1000
     assert "新华路" in (tmp_path / "out" / "图.svg").read_text(encoding="utf-8")
+
+
+def test_sites_and_export_show_the_day_that_is_asked_for(answer, tmp_path):
+    settings = load_settings({"BAITA_STORE": str(tmp_path / "baita.gpkg")})
+    prepare_store(settings, DEMO_SET).close()
+    store = ["--store", str(tmp_path / "demo.gpkg")]
+    then, now = (answer("sites", *store, *day)["features"] for day in (["--as-of=2020-03-11"], []))
+    assert len(then) == len(now) == 665
+    assert {f["properties"]["as_of"] for f in then} == {"2020-03-11"}
+    changed = [f["id"] for f, g in zip(now, then, strict=True)
+               if f["properties"]["status"] != g["properties"]["status"]]  # fmt: skip
+    out = tmp_path / "changes.svg"
+    days = ["--as-of=2020-03-18", "--since=2020-03-11"]
+    report = answer("export", *store, *days, "--kind=parking", "--format=svg", f"--out={out}")
+    roads = [i for i in report["on_map"] if i in changed]
+    assert len(roads) > 5
+    svg = out.read_text(encoding="utf-8")
+    assert set(re.findall(r'"changed:([^"]*)"', svg)) == set(roads)
+    assert "截至 2020-03-18，较 2020-03-11" in svg
 
 
 def test_export_takes_the_filters_of_the_map_and_a_title(answer, tmp_path):

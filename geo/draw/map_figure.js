@@ -85,6 +85,7 @@
     params() {
       const { page, chosen } = this, { state } = page, asked = new URLSearchParams(filterQuery(page));
       for (const name of ['title', 'unit', 'preset', 'labels', 'series']) if (chosen[name]) asked.set(name, chosen[name]);
+      for (const name of ['as_of', 'since']) if (state[name]) asked.set(name, state[name]); // not in a scheme: next week has newer days
       if (chosen.public) asked.set('public', 'yes');
       asked.set('lang', language());
       const bounds = chosen.scope === 'view' ? this.bounds() : null;

@@ -61,12 +61,13 @@
         this.scenes = new window.BaitaFigure.Scenes(this);
         this.figure = new window.BaitaFigure.FigurePanel(this);
       }
+      if (window.BaitaTime) this.time = new window.BaitaTime.TimeBar(this);
       if (window.BaitaDesk) this.desk = new window.BaitaDesk.ImportDesk(this);
       this.tip = el('div', { class: 'tip', hidden: true });
       this.messages = el('div', { class: 'messages', role: 'status' });
       this.empty = el('div', { class: 'empty-state', hidden: true });
       this.root.append(this.tip, this.messages, this.empty);
-      for (const node of this.root.querySelectorAll('.detail,.many,.dock,.placer,.messages,.buttons,.stage,.empty-state,.figure,.desk')) {
+      for (const node of this.root.querySelectorAll('.detail,.many,.dock,.placer,.messages,.buttons,.stage,.empty-state,.figure,.desk,.time-panel')) {
         L.DomEvent.disableClickPropagation(node);
         // Leaflet looks for `node` above what was clicked, in vain when the click has removed that: a message, a row.
         node.addEventListener('click', event => event.stopPropagation());
@@ -229,11 +230,12 @@
     /** What to show. Only a new data version fetches positions; only a text, street or date filter fetches bits. */
     async setState(state) {
       const turn = this.turn = (this.turn || 0) + 1;
-      let sites, bits;
+      let sites, bits, changed;
       try {
-        [sites, bits] = await Promise.all([
+        [sites, bits, changed] = await Promise.all([
           this.dataBase === state.data ? null : data.buffer(state.data + 'sites.bin'),
           state.selection ? data.buffer(`${state.data}selection.bin?${state.selection}`) : null,
+          this.time ? this.time.fetch(state) : null,
         ]);
       } catch {
         if (turn === this.turn) this.say(this.text.data_failed, { label: this.text.retry, run: () => this.setState(state) });
@@ -250,6 +252,7 @@
       this.siteBase = state.site;
       if (sites) this.takeData(sites);
       this.showAllBut(state.hidden, bits ? new Uint8Array(bits) : null);
+      if (this.time) this.time.arrive(state, changed);
       if (sites) this.arrive(before);
       this.refresh();
     }
@@ -262,8 +265,9 @@
 
     takeData(sites) {
       const ids = this.layer.data && this.layer.data.ids;
-      this.words = new Attributes(this.dataBase, () => { this.layer._redraw(); this.table.paint(); });
+      this.words = new Attributes(this.dataBase, () => { this.layer._redraw(); this.table.paint(); if (this.time) this.time.panel.paintList(); });
       this.layer.selected = -1;
+      this.layer._old = null; // of the rows before
       this.layer.setData(sites);
       this.placer.dataChanged();
       this.table.forgetOrder(ids === this.layer.data.ids);
@@ -287,6 +291,7 @@
 
     refresh() {
       if (this.scenes) this.scenes.arrived();
+      if (this.time) this.time.update();
       this.table.update();
       this.stage.update();
       if (this.figure) this.figure.refresh();
@@ -345,6 +350,7 @@
         i: () => { if (!this.desk || this.presenting) return false; this.openDesk(); return true; },
         e: () => { if (!this.figure || this.presenting) return false; this.figure.toggle(); return true; },
         ArrowRight: () => scene(1), PageDown: () => scene(1), ArrowLeft: () => scene(-1), PageUp: () => scene(-1),
+        '[': () => (this.time ? this.time.step(-1) : false), ']': () => (this.time ? this.time.step(1) : false),
         p: () => this.post('key', { key: 'p' }), '/': () => this.post('key', { key: '/' }),
         b: () => { if (!this.tiles.length) return false; this.showTiles(!this.root.classList.contains('on-tiles')); return true; },
         r: () => { if (!this.canEdit || this.presenting) return false; this.placer.startQueue(); return true; },

@@ -445,14 +445,15 @@
       if (!seen || !state) return;
       this.title.replaceChildren(el('h1', {}, page.scenes && page.scenes.title || state.title), el('p', {}, state.subtitle),
         state.notice ? el('p', { class: 'notice' }, state.notice) : '');
+      const deltas = page.time ? page.time.deltas() : null, hidden = new Set(state.hidden);
       const groups = page.kinds.map(kind => {
-        const rows = kind.statuses.filter(s => seen.counts[s.code] > 0);
+        const rows = kind.statuses.filter(s => seen.counts[s.code] > 0 || (deltas && deltas.left(s.code) && !hidden.has(s.code)));
         if (!rows.length) return '';
-        return el('div', {}, el('h3', {}, kind.label), ...rows.map(s => el('p', {}, page.symbol(s), el('span', {}, s.label), el('b', {}, String(seen.counts[s.code])))));
+        return el('div', {}, el('h3', {}, kind.label), ...rows.map(s => el('p', {}, page.symbol(s), el('span', {}, s.label), el('b', {}, String(seen.counts[s.code])), deltas ? deltas.said(s.code) : '')));
       });
       const total = seen.located.length + seen.waiting.length;
       const rough = seen.located.some(row => page.layer.isApproximate(row) || page.layer.isSketch(row));
-      this.legend.replaceChildren(...groups.filter(Boolean), rough ? el('p', { class: 'rough' }, text.rough_legend) : '', el('p', { class: 'sum' }, fill(text.on_map_of, { n: seen.located.length, total })));
+      this.legend.replaceChildren(...groups.filter(Boolean), page.time ? page.time.legendLine() : '', rough ? el('p', { class: 'rough' }, text.rough_legend) : '', el('p', { class: 'sum' }, fill(text.on_map_of, { n: seen.located.length, total })));
       this.legend.hidden = !total;
       this.source.replaceChildren(...[state.asOf, state.source, text.internal].filter(Boolean).map(part => el('span', {}, part)));
     }

@@ -30,6 +30,7 @@ SCRIPTS = (
     "vector_basemap",
     "map_figure",
     "map_desk",
+    "map_time",
     "map_page",
 )
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)

@@ -181,9 +181,12 @@
       const inView = runs.reduce((sum, run) => sum + run[1] - run[0], 0);
       this.stats = { drawn: 0, inView, ms: 0 };
       this._drawUncertainty(view, runs, inView);
+      this.ringed = 0;
+      if (this._old) this._drawChangedShapes(view); // see map_time.js
       this._drawShapes(view);
       if (inView > MANY) this._drawDiscs(view, runs, inView);
       else this._drawSymbols(view, runs, inView);
+      if (this._old) this._drawRings(view, runs, inView);
       this._drawSelection(view);
       if (this.options.labels) this._drawLabels(view, runs);
       this.stats.ms = performance.now() - started;
@@ -357,7 +360,8 @@
       if (row < 0 || row >= d.rows) return;
       const p = d.point_row.indexOf(row), s = p < 0 ? d.shape_row.indexOf(row) : -1;
       if (p >= 0) {
-        const radius = (this._symbolRadius(this.stats.inView) + 6) * view.ratio;
+        // Outside of the ring of what has changed, see map_time.js.
+        const radius = (this._symbolRadius(this.stats.inView) * (this._old ? 1.15 : 1) + (this._old ? 10 : 6)) * view.ratio;
         const x = d.point_x[p] * view.scale - view.left, y = d.point_y[p] * view.scale - view.top;
         for (const [colour, width] of [['#ffffff', 5], ['#111111', 2.5]]) {
           context.beginPath();

@@ -39,7 +39,7 @@ from geo.ui.explain import explain
 from geo.ui.library import DATASETS, Snapshot, get_library
 from geo.ui.people import page_person, page_store
 from geo.ui.text import choose_language, load_text
-from geo.view import SiteFilter
+from geo.view import SiteFilter, read_day
 
 MAX_VERTICES = 500
 EDITABLE = {"status": 40, "as_of": 10, "note": 2000, "place": 200, "street": 60}
@@ -160,14 +160,40 @@ def _switch(asked: Action) -> None:
 
 
 def _clear_filters(asked: Action) -> None:
-    write_filter(SiteFilter())
+    """Show everything, of the day that is shown."""
+    shown = shown_filter(get_library().categories)
+    write_filter(SiteFilter(as_of=shown.as_of, since=shown.since))
+
+
+def _set_time(asked: Action) -> None:
+    """Show another day, or compare with another one; what makes no sense is the present, compared with nothing."""
+    chosen = shown_filter(get_library().categories)
+    as_of, since = _day(asked.get("as_of")), _day(asked.get("since"))
+    if as_of and since and since >= as_of:
+        since = None
+    if as_of != chosen.as_of:
+        # The key figures are outside of what a click runs again.
+        st.session_state["rerun_app"] = True
+    write_filter(replace(chosen, as_of=as_of, since=since))
+
+
+def _day(given: object) -> date | None:
+    try:
+        return read_day("as_of", given if isinstance(given, str) else "")
+    except FilterError:
+        return None
 
 
 def _show(asked: Action) -> None:
-    """Show what a kept scheme filters by; one that names what is gone says so and changes nothing."""
+    """Show what a kept scheme filters by, of the day that is shown.
+
+    One that names what is gone says so and changes nothing.
+    """
     categories = get_library().categories
+    shown = shown_filter(categories)
     try:
-        write_filter(Scheme("-", str(asked.get("query"))[:4000]).filter(categories))
+        kept = Scheme("-", str(asked.get("query"))[:4000]).filter(categories)
+        write_filter(replace(kept, as_of=shown.as_of, since=shown.since))
     except FilterError as error:
         _answer(False, _words()["export"]["scheme_outdated"].format(reason=error))
 
@@ -552,6 +578,7 @@ _HANDLERS: dict[str, Callable[[Action], None]] = {
     "solo_kind": _switch,
     "all": _switch,
     "clear": _clear_filters,
+    "time": _set_time,
     "show": _show,
     "refresh": _refresh,
     "open": _open,

@@ -33,7 +33,7 @@ def subtitle_of(
 ) -> str:
     """Return what narrows the selection, in words; "" when nothing does."""
     words, and_ = text["title"], text["title"]["and"]
-    parts = []
+    parts = [time] if (time := time_of(chosen, words)) else []
     partly = _partly_shown(chosen, categories, language)
     if partly:
         parts.append(words["only"].format(what=and_.join(partly)))
@@ -48,6 +48,14 @@ def subtitle_of(
     if chosen.until:
         parts.append(words["until"].format(date=chosen.until.isoformat()))
     return " ｜ ".join(parts)
+
+
+def time_of(chosen: SiteFilter, words: dict[str, str]) -> str:
+    """Return which day is shown and which one it is compared with, in words; "" for the present alone."""
+    days = {"date": chosen.as_of or chosen.since, "since": chosen.since}
+    if chosen.as_of:
+        return words["day_since" if chosen.since else "day"].format(**days)
+    return words["since"].format(**days) if chosen.since else ""
 
 
 def _partly_shown(chosen: SiteFilter, categories: Categories, language: str) -> list[str]:

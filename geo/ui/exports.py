@@ -95,9 +95,14 @@ def _first(params: Mapping[str, Sequence[str]], name: str) -> str:
 
 def picture_of(order: Order, library: Library) -> Picture:
     """Return the picture an order means, on the set as it is now."""
-    snapshot = library.snapshot(order.dataset)
+    snapshot, since = library.snapshot(order.dataset).of(order.chosen.as_of), order.chosen.since
     return make_picture(
-        snapshot.sites, order.chosen, library.categories, library.settings, order.look
+        snapshot.sites,
+        order.chosen,
+        library.categories,
+        library.settings,
+        order.look,
+        changes=None if since is None else snapshot.changes(since),
     )
 
 

@@ -37,11 +37,22 @@ def key_figures(claims: Iterable[Claim], text: dict[str, Any]) -> list[dict[str,
     return [card for card in cards if card]
 
 
-def _of_newest_source(claims: Iterable[Claim]) -> list[Claim]:
-    """Return the claims of one source: that of the latest date, of several such the one that came last."""
+def claims_until(claims: Iterable[Claim], day: date) -> tuple[Claim, ...]:
+    """Return the claims of the sources that were out on a day; one without a date always was."""
+    sources = _by_source(claims).values()
+    return tuple(claim for found in sources if _date_of(found) <= day for claim in found)
+
+
+def _by_source(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
     sources: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims:
         sources[claim.source.file].append(claim)
+    return sources
+
+
+def _of_newest_source(claims: Iterable[Claim]) -> list[Claim]:
+    """Return the claims of one source: that of the latest date, of several such the one that came last."""
+    sources = _by_source(claims)
     newest: list[Claim] = []
     for found in sources.values():
         if not newest or _date_of(found) >= _date_of(newest):

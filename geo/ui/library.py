@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 
 from geo.category import Categories, load_categories
 from geo.draw.site_layer import compress, pack_mask, pack_sites, sort_order
 from geo.pipeline import prepare_store
 from geo.settings import Settings, load_settings
 from geo.site import Claim
+from geo.timeline import Comparison, Timeline
+from geo.ui.figures import claims_until
 from geo.view import SiteFilter, SiteIndex
 
 if TYPE_CHECKING:
@@ -28,6 +33,14 @@ if TYPE_CHECKING:
 DATASETS = ("bulletin", "demo")
 KEPT_SUMMARIES = 256  # filters of one version whose counts are remembered
 KEPT_VERSIONS = 3  # so that a page that was just overtaken can finish what it is fetching
+KEPT_DAYS = 6  # earlier days of one version; a table of 100,000 sites takes about 20 MB
+_DAY_MARK = "@"
+"""Parts a data version from the day its table is of; a store's version has letters, digits and - only."""
+
+
+def no_changes() -> pd.DataFrame:
+    """Return that nothing else was stated before."""
+    return pd.DataFrame({name: [] for name in ("site_id", "version", "field", "old")})
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,9 @@ class Snapshot:
 
     `aside` names the sites whose kind or status the categories do not know, as another program may write them: they
     stay in the store and are not in the table.
+
+    An earlier day's is a snapshot of its own (see `of`) with its `day` and, as `present`, what it was made from; its
+    version says both, so that what is fetched of it never changes either.
     """
 
     dataset: str
@@ -44,6 +60,79 @@ class Snapshot:
     claims: tuple[Claim, ...]
     categories: Categories
     aside: tuple[str, ...] = ()
+    tell_changes: Callable[[], pd.DataFrame] = field(default=no_changes, repr=False)
+    day: date | None = None
+    present: Snapshot | None = field(default=None, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    # ---- other days ----------------------------------------------------------------------------------------------
+
+    @property
+    def timeline(self) -> Timeline:
+        """What was stated on which day; read when first asked for, one and the same for all days."""
+        present = self.present or self
+        with present._lock:
+            return present._timeline
+
+    @cached_property
+    def _timeline(self) -> Timeline:
+        # What somebody writes between the table and this makes a later version of a site, which is left out.
+        return Timeline(self.sites, self.tell_changes(), self.categories)
+
+    def of(self, day: date | None) -> Snapshot:
+        """Return the snapshot as of a day, itself for None and for a day after all that is stated."""
+        present = self.present or self
+        if day is None:
+            return present
+        effective = present.timeline.effective(day)
+        if effective is None:
+            return present
+        with present._lock:
+            kept = present._days
+            found = kept.pop(effective, None) or present._as_of(effective)
+            kept[effective] = found  # the last asked for is the last to go
+            while len(kept) > KEPT_DAYS:
+                kept.popitem(last=False)
+            return found
+
+    @cached_property
+    def _days(self) -> OrderedDict[date, Snapshot]:
+        return OrderedDict()
+
+    def _as_of(self, day: date) -> Snapshot:
+        return Snapshot(
+            self.dataset,
+            f"{self.version}{_DAY_MARK}{day.isoformat()}",
+            self.timeline.at(day),
+            claims_until(self.claims, day),
+            self.categories,
+            self.aside,
+            day=day,
+            present=self,
+        )
+
+    def changes(self, since: date) -> pd.DataFrame:
+        """Return what changed since an earlier day, as `Timeline.changes` does."""
+        timeline = self.timeline
+        # Of two days between the same two bulletins neither is earlier.
+        return timeline.changes(timeline.effective(since) or since, self.day)
+
+    def compared(self, since: date) -> Comparison:
+        """Return what changed since an earlier day, row by row, remembered."""
+        base = self.timeline.effective(since) or since
+        with self._lock:
+            found = self._comparisons.get(base)
+            if found is None:
+                found = self._comparisons[base] = Comparison(self.index, self.changes(base))
+                while len(self._comparisons) > KEPT_DAYS:
+                    del self._comparisons[next(iter(self._comparisons))]
+            return found
+
+    @cached_property
+    def _comparisons(self) -> dict[date, Comparison]:
+        return {}
+
+    # ---- what the browser gets -----------------------------------------------------------------------------------
 
     @cached_property
     def index(self) -> SiteIndex:
@@ -83,6 +172,17 @@ class Snapshot:
         """Return the rows in the order of a column, gzip; `KeyError` if it cannot be sorted by."""
         return compress(sort_order(self.sites, column, self.categories))
 
+    def deltas(self, chosen: SiteFilter) -> list[list[int]]:
+        """Return, for each category's code, how many came and left since the filter's earlier day; [] without one."""
+        if chosen.since is None:
+            return []
+        keep = self.index.mask_besides_categories(chosen)
+        return self.compared(chosen.since).deltas(keep).tolist()
+
+    def trend(self, chosen: SiteFilter) -> pd.DataFrame:
+        """Return `Timeline.trend` for all days, whatever this snapshot's own."""
+        return self.timeline.trend(self.categories, chosen)
+
     def counts(self, chosen: SiteFilter) -> list[list[int]]:
         """Return, for each category's code, how many sites the rest of a filter keeps and how many are on the map."""
         return self._summary(chosen)[0]
@@ -97,7 +197,7 @@ class Snapshot:
 
     def _summary(self, chosen: SiteFilter) -> tuple[list[list[int]], str]:
         """Return counts and newest date, remembered: a click on a chip changes neither, whoever clicks."""
-        besides, known = chosen.without_categories(), self._summaries
+        besides, known = chosen.without_categories().without_time(), self._summaries
         found = known.get(besides)
         if found is None:
             counts = self.index.count_by_status(besides)[["total", "located"]].to_numpy().tolist()
@@ -155,8 +255,13 @@ class Library:
         """Return a snapshot that is current or was a moment ago, else None."""
         if dataset not in DATASETS:
             return None
+        version, _, day = version.partition(_DAY_MARK)
         current = self.snapshot(dataset)
-        return current if current.version == version else self._snapshots.get((dataset, version))
+        found = current if current.version == version else self._snapshots.get((dataset, version))
+        try:
+            return found.of(date.fromisoformat(day)) if found and day else found
+        except ValueError:
+            return None
 
     def _read(self, dataset: str) -> Snapshot:
         with self._locks[dataset]:
@@ -170,7 +275,10 @@ class Library:
             known = (sites["kind"] + "." + sites["status"]).isin(list(self.categories.codes))
             aside = tuple(sites["name"][~known])
             sites = sites if not aside else sites[known].reset_index(drop=True)
-            snapshot = Snapshot(dataset, version, sites, claims, self.categories, aside)
+            snapshot = Snapshot(
+                *(dataset, version, sites, claims, self.categories, aside),
+                tell_changes=store.statement_changes,
+            )
             self._snapshots[dataset, version] = snapshot
             mine = [key for key in self._snapshots if key[0] == dataset]
             for key in mine[:-KEPT_VERSIONS]:

@@ -61,7 +61,7 @@ def main() -> None:
     with st.spinner(text["page"]["preparing"]):
         snapshot = get_library().snapshot(dataset)
     with figures:
-        _figures(snapshot, text)
+        _figures(snapshot.of(current_filter(snapshot.categories)[0].as_of), text)
     _map_section(dataset, language)
 
 
@@ -192,12 +192,14 @@ def _chips(dataset: str, language: str) -> None:
     the map's frame, which is outside.
     """
     person = still_in()
-    snapshot, text = get_library().snapshot(dataset), load_text(language)
-    chosen, _ = current_filter(snapshot.categories)
+    library, text = get_library(), load_text(language)
+    chosen, _ = current_filter(library.categories)
+    snapshot = library.snapshot(dataset).of(chosen.as_of)
     data = {
         "part": "chips",
         "turn": st.session_state.get("chips_turn", 0),
         "counts": snapshot.counts(chosen),
+        "deltas": snapshot.deltas(chosen),
         "state": _map_state(snapshot, chosen, text, language, person),
     }
     panel(key="chips", data=data, on_act_change=act_on_chips)
@@ -207,21 +209,27 @@ def _map_state(
     snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any], language: str, person: Person
 ) -> dict[str, Any]:
     home = district(get_library().settings.adcode).name
-    words, latest = text["title"], snapshot.latest(chosen)
+    words, latest = text["title"], chosen.as_of or snapshot.latest(chosen)
+    narrowing = chosen.without_categories().without_time()
+    at = f"@{snapshot.day}" if snapshot.day else ""
+    present = snapshot.present or snapshot
     edits = person.role.includes(Right.EDIT.role)
     return {
         "dataset": snapshot.dataset,
-        "version": snapshot.version,
+        "version": present.version,
         "data": f"../data/{snapshot.dataset}/{snapshot.version}/",
-        "site": f"../site/{snapshot.dataset}/",
+        "site": f"../site/{snapshot.dataset}{at}/",
+        "present": f"../data/{snapshot.dataset}/{present.version}/",
+        "as_of": chosen.as_of.isoformat() if chosen.as_of else "",
+        "since": chosen.since.isoformat() if chosen.since else "",
         "hidden": sorted(snapshot.categories.codes[key] for key in chosen.hidden),
-        "selection": "" if chosen.only_categories else chosen.without_categories().to_query(),
+        "selection": narrowing.to_query(),
         "title": title_of(chosen, snapshot.categories, text, language=language, district=home),
         "subtitle": subtitle_of(chosen, snapshot.categories, text, language=language),
         "asOf": words["as_of"].format(date=latest) if latest else "",
         "source": words["source"].format(source=words["and"].join(snapshot.sources[:3])),
         "notice": text["notice"]["demo"] if snapshot.fictitious else "",
-        "editable": edits,
+        "editable": edits and snapshot.day is None,
         "steps": undo_and_redo(),
         "importable": edits and snapshot.dataset == REAL,
         "welcome": snapshot.dataset == "bulletin",

@@ -80,6 +80,7 @@ const FROM_MAP = {
   redo(message) { MAP.act({ type: 'redo', step: message.step || 0 }); },
   refresh() { MAP.act({ type: 'refresh' }); },
   show(message) { MAP.act({ type: 'show', query: String(message.query) }); },
+  time(message) { MAP.act({ type: 'time', as_of: message.as_of, since: message.since }); },
   open(message) { MAP.act({ type: 'open', dataset: message.dataset }); },
   key(message) { pressed(message.key); },
 };
@@ -123,7 +124,7 @@ document.addEventListener('keydown', event => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest && event.target.closest('input,textarea,select,[contenteditable],[role="combobox"],[role="listbox"]')) return;
   if (pressed(event.key)) event.preventDefault();
-  else if ('befilrtu'.includes(event.key) && event.key.length === 1 || event.key === 'Escape') {
+  else if ('befilrtu[]'.includes(event.key) && event.key.length === 1 || event.key === 'Escape') {
     // What opens now has keys of its own.
     if ('eirtu'.includes(event.key) && MAP.frame) MAP.frame.contentWindow.focus();
     MAP.send({ type: 'baita:command', key: event.key });
@@ -161,6 +162,7 @@ function paintChips(host) {
     chip.setAttribute('aria-pressed', String(!off.has(Number(chip.dataset.code))));
     chip.classList.toggle('zero', total === 0);
     chip.querySelector('b').textContent = located < total ? `${located}/${total}` : total;
+    paintDelta(chip, (host.chips.deltas || [])[chip.dataset.code]);
     chip.title = (located < total ? words.partly.replace('{located}', located).replace('{total}', total) + ' ' : '') + words.solo;
   }
   for (const head of box.querySelectorAll('.kind')) {
@@ -170,6 +172,14 @@ function paintChips(host) {
     head.setAttribute('aria-pressed', String(codes.some(code => !off.has(code))));
   }
   box.querySelector('.all').hidden = !off.size;
+}
+
+/** What came to a status and left it, beside its number; nothing where nothing is compared. */
+function paintDelta(chip, delta) {
+  let node = chip.querySelector('.delta');
+  if (!delta) { if (node) node.remove(); return; }
+  if (!node) { node = document.createElement('i'); node.className = 'delta'; chip.append(node); }
+  node.textContent = [delta[0] ? `+${delta[0]}` : '', delta[1] ? `−${delta[1]}` : ''].filter(Boolean).join('/');
 }
 
 function buildChips(host, page, words) {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import geopandas as gpd
+import pandas as pd
 import shapely
 
 from geo.category import Categories
@@ -70,19 +71,23 @@ def make_picture(
     categories: Categories,
     settings: Settings,
     look: Look,
+    *,
+    changes: pd.DataFrame | None = None,
 ) -> Picture:
     """Return what is to be exported.
 
     Parameters
     ----------
     sites
-        All sites of a set, a site table.
+        All sites of a set, a site table: as of the filter's day, if it has one.
     chosen
         The filter; what it keeps is exported, located or not.
     categories, settings
         Of this installation.
     look
         How.
+    changes
+        What changed since the filter's earlier day, see `geo.timeline.Timeline.changes`; None compares nothing.
     """
     selected, text = select_sites(sites, chosen, categories), load_text(look.language)
     home = district(settings.adcode)
@@ -104,7 +109,7 @@ def make_picture(
             unit=text["export"]["unit"].format(unit=look.unit) if look.unit else "",
             language=look.language,
             labels={k: v for k, v in text["export"].items() if isinstance(v, str)},
-            **_facts(selected, text),
+            **_facts(selected, text, chosen),
         ),
         categories=categories,
         outline=outline,
@@ -113,12 +118,26 @@ def make_picture(
         labels=look.labels,
         basemap=base,
         public=look.public,
+        changed=None if changes is None else _changed(sites, chosen, categories, changes),
+        hidden=chosen.hidden,
     )
 
 
-def _facts(selected: gpd.GeoDataFrame, text: dict[str, dict[str, str]]) -> dict[str, str]:
+def _changed(
+    sites: gpd.GeoDataFrame, chosen: SiteFilter, categories: Categories, changes: pd.DataFrame
+) -> gpd.GeoDataFrame:
+    """Return what of the selection has changed, hidden categories included, with its `old_status`."""
+    besides = select_sites(sites, chosen.without_categories(), categories)
+    return besides.merge(changes[["site_id", "old_status"]], on="site_id")
+
+
+def _facts(
+    selected: gpd.GeoDataFrame, text: dict[str, dict[str, str]], chosen: SiteFilter
+) -> dict[str, str]:
     """Return what a sheet says of its data: how new it is, where it comes from, whether it is invented."""
     words, newest = text["title"], selected["as_of"].max()
+    if chosen.as_of is not None:
+        newest = pd.Timestamp(chosen.as_of)
     sources = [str(name) for name in selected["source_file"].value_counts().index if name]
     return {
         "as_of": words["as_of"].format(date=newest.date().isoformat()) if newest == newest else "",

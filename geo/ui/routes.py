@@ -42,7 +42,7 @@ from geo.ui.export_routes import export_routes
 from geo.ui.library import DATASETS, Snapshot, get_library
 from geo.ui.people import request_store
 from geo.ui.text import load_text
-from geo.view import SiteFilter
+from geo.view import SiteFilter, read_day
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ _OWN = {
     "vector_basemap.js": _DRAW,
     "map_figure.js": _DRAW,
     "map_desk.js": _DRAW,
+    "map_time.js": _DRAW,
     "map_page.js": _DRAW,
     "map_page.css": _DRAW,
     "panel.js": Path(__file__).parent,
@@ -89,6 +90,9 @@ def routes() -> list[BaseRoute]:
         Route(prefix + "/data/{dataset}/{version}/order/{column}.bin", handle(_order)),
         Route(prefix + "/data/{dataset}/{version}/words/{chunk:int}.json", handle(_words)),
         Route(prefix + "/data/{dataset}/{version}/row", handle(_row)),
+        Route(prefix + "/data/{dataset}/{version}/days.json", handle(_days)),
+        Route(prefix + "/data/{dataset}/{version}/changed.bin", handle(_changed)),
+        Route(prefix + "/data/{dataset}/{version}/trend.json", handle(_trend)),
         Route(prefix + "/version/{dataset}", handle(_version)),
         Route(prefix + "/site/{dataset}/{site_id:path}.json", handle(_site)),
         Route(prefix + "/base/{stamp}/{name}", handle(_base_level)),
@@ -258,12 +262,40 @@ def _positions(request: Request) -> Response:
     return gzipped(request, _snapshot(request).payload, "application/octet-stream", FOREVER)
 
 
-def _selection(request: Request) -> Response:
-    snapshot, params = _snapshot(request), request.query_params
-    chosen = SiteFilter.from_params(
+def _chosen(request: Request, snapshot: Snapshot) -> SiteFilter:
+    params = request.query_params
+    return SiteFilter.from_params(
         {name: params.getlist(name) for name in params}, snapshot.categories
     )
-    return gzipped(request, snapshot.bits(chosen), "application/octet-stream", FOREVER)
+
+
+def _selection(request: Request) -> Response:
+    snapshot = _snapshot(request)
+    data = snapshot.bits(_chosen(request, snapshot))
+    return gzipped(request, data, "application/octet-stream", FOREVER)
+
+
+def _days(request: Request) -> Response:
+    days = [day.isoformat() for day in _snapshot(request).timeline.days]
+    return json_answer(request, {"days": days}, FOREVER)
+
+
+def _changed(request: Request) -> Response:
+    """Answer with the code of each row's category on an earlier day, see `geo.timeline.Comparison`."""
+    snapshot = _snapshot(request)
+    since = _chosen(request, snapshot).since
+    if since is None:
+        raise Refused(400, "since is missing")
+    data = compress(snapshot.compared(since).old.tobytes())
+    return gzipped(request, data, "application/octet-stream", FOREVER)
+
+
+def _trend(request: Request) -> Response:
+    """Answer with how many sites each category's code has on each day, under the rest of a filter."""
+    snapshot = _snapshot(request)
+    counts = snapshot.trend(_chosen(request, snapshot))
+    days = [day.isoformat() for day in counts.index]
+    return json_answer(request, {"days": days, "counts": counts.T.to_numpy().tolist()}, FOREVER)
 
 
 def _order(request: Request) -> Response:
@@ -277,9 +309,11 @@ def _words(request: Request) -> Response:
 
 
 def _row(request: Request) -> Response:
-    return json_answer(
-        request, {"row": _snapshot(request).rows[request.query_params["site"]]}, FOREVER
-    )
+    snapshot, site_id = _snapshot(request), request.query_params["site"]
+    row = snapshot.rows.get(site_id)
+    if row is None and (snapshot.present is None or site_id not in snapshot.present.rows):
+        raise KeyError(site_id)
+    return json_answer(request, {"row": -1 if row is None else row}, FOREVER)
 
 
 def _version(request: Request) -> Response:
@@ -289,8 +323,9 @@ def _version(request: Request) -> Response:
 
 
 def _site(request: Request) -> Response:
-    dataset, site_id = request.path_params["dataset"], request.path_params["site_id"]
-    snapshot = get_library().snapshot(dataset)
+    dataset, _, day = request.path_params["dataset"].partition("@")
+    site_id = request.path_params["site_id"]
+    snapshot = get_library().snapshot(dataset).of(read_day("as_of", day))
     store = request_store(request, dataset)
     return json_answer(request, describe_site(snapshot, site_id, store), FRESH)
 

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 from geo.category import load_categories
 from geo.ui.describe import subtitle_of, title_of
 from geo.ui.text import load_text
@@ -49,8 +51,23 @@ def test_every_other_part_of_a_filter_is_named_below():
         until=date(2020, 3, 11),
     )
     assert _subtitle(chosen) == (
-        "搜索“新华路” ｜ 街道：南门街道、未注明 ｜ 精度：道路级 ｜ 截至 2020-03-11"
+        "搜索“新华路” ｜ 街道：南门街道、未注明 ｜ 精度：道路级 ｜ 日期不晚于 2020-03-11"
     )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        (SiteFilter(as_of=date(2020, 3, 11)), "截至 2020-03-11"),
+        (SiteFilter(since=date(2020, 3, 11)), "较 2020-03-11"),
+        (
+            SiteFilter(as_of=date(2020, 3, 18), since=date(2020, 3, 11), text="路"),
+            "截至 2020-03-18，较 2020-03-11 ｜ 搜索“路”",
+        ),
+    ],
+)
+def test_the_day_and_what_it_is_compared_with_come_first(chosen, said):
+    assert _subtitle(chosen) == said
 
 
 def test_nothing_shown_still_has_a_title():
