@@ -63,7 +63,7 @@
       page.setState({
         dataset: 'handout', data: 'data/', site: 'site/', hidden: [...off], selection: asked ? 'q=' + encodeURIComponent(asked) : '',
         title: words.title, subtitle: [words.subtitle, asked ? fill(this.text.searched, { text: asked }) : ''].filter(Boolean).join(' ｜ '),
-        asOf: words.as_of, source: words.source, notice: words.notice, editable: false, welcome: false, view: null,
+        asOf: words.as_of, source: words.source, notice: words.notice, editable: false, welcome: false, view: null, as_of: '', since: held.changed ? 'yes' : '',
       });
     }
   }
@@ -81,6 +81,7 @@
     }
 
     async buffer(url) {
+      if (/changed\.bin/.test(url)) return bytes(this.held.changed).buffer;
       const order = /order\/(\w+)\.bin$/.exec(url), asked = /selection\.bin\?q=(.*)$/.exec(url);
       if (asked) return this.bits(decodeURIComponent(asked[1])).buffer;
       return bytes(order ? this.held.orders[order[1]] : this.held.sites).buffer;

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 
 from geo.category import Categories
 from geo.draw.escape import script_json
@@ -30,7 +31,7 @@ from geo.errors import ExportError
 MAX_SITES = 20_000
 """More makes a file that office programs and mail refuse: about 1 kB a site."""
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("leaflet", "site_layer", "map_parts", "map_placer", "handout", "map_page")
+_SCRIPTS = ("leaflet", "site_layer", "map_parts", "map_placer", "map_time", "handout", "map_page")
 _STYLES = ("leaflet", "map_page", "handout")
 
 
@@ -42,6 +43,7 @@ def draw_handout(
     text: Mapping[str, object],
     *,
     language: str,
+    old: np.ndarray | None = None,
 ) -> str:
     """Return the hand-out as HTML.
 
@@ -59,6 +61,9 @@ def draw_handout(
         The map page's own words in its language.
     language
         zh or en.
+    old
+        What each site was before, see `geo.timeline.Comparison`: those that have changed get their ring. None
+        compares nothing.
 
     Raises
     ------
@@ -75,7 +80,8 @@ def draw_handout(
     assets = {name: f"inside:{name.split('.')[0]}" for name in names}
     html = draw_map(categories, basemap, text, language=language, assets=assets)
     # Only now, when nothing is rendered as a template any more.
-    data = script_json({"words": dict(words), **held_data(sites, categories)})
+    changed = {} if old is None else {"changed": _text(old.tobytes())}
+    data = script_json({"words": dict(words), **held_data(sites, categories), **changed})
     html = _put_inside(html, f'<script type="application/json" id="baita-data">{data}</script>')
     policy = (
         f"default-src 'none'; script-src {script_hashes(html)}; style-src 'unsafe-inline'; img-src data:; "

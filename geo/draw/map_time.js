@@ -85,6 +85,12 @@
   const number = day => Math.round(Date.parse(day + 'T00:00:00Z') / DAY_MS);
   const named = value => new Date(value * DAY_MS).toISOString().slice(0, 10);
 
+  /** Whether a line of a colour would not be seen on white: above 0.8 of its lightness. */
+  function pale(colour) {
+    const v = parseInt(colour.slice(1), 16);
+    return 0.299 * (v >> 16) + 0.587 * (v >> 8 & 255) + 0.114 * (v & 255) > 204;
+  }
+
   // ---- the bar ------------------------------------------------------------------------------------------------
 
   class TimeBar {
@@ -350,9 +356,10 @@
       const x = one => edge + (number(one) - from) / span * (width - 2 * edge), y = count => height - edge - count / Math.max(1, top) * (height - 2 * edge);
       const line = days.map((one, i) => (i ? `H${x(one)}V${y(counts[i])}` : `M${x(one)},${y(counts[0])}`)).join('') + `H${end}`;
       const svg = make('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': said });
+      const ink = pale(status.fill) ? '#4a3a63' : status.fill; // as its symbol's edge
       svg.append(make('path', { d: `${line}V${height - edge}H${x(days[0])}Z`, fill: status.fill, 'fill-opacity': 0.14 }), make('line', { x1: edge, x2: width - edge, y1: height - edge, y2: height - edge, stroke: '#c5ccd6' }),
-        make('path', { d: line, fill: 'none', stroke: status.fill, 'stroke-width': 2, 'stroke-dasharray': status.dashed ? '4 3' : 'none' }));
-      if (days.length <= 30) for (const [i, one] of days.entries()) svg.append(make('circle', { cx: x(one), cy: y(counts[i]), r: 2.4, fill: status.fill }));
+        make('path', { d: line, fill: 'none', stroke: ink, 'stroke-width': 2, 'stroke-dasharray': status.dashed ? '4 3' : 'none' }));
+      if (days.length <= 30) for (const [i, one] of days.entries()) svg.append(make('circle', { cx: x(one), cy: y(counts[i]), r: 2.4, fill: ink }));
       const shown = Math.min(Math.max(x(day), edge), end);
       svg.append(make('line', { x1: shown, x2: shown, y1: 0, y2: height, stroke: '#1f2328', 'stroke-dasharray': '2 2' }));
       svg.addEventListener('click', event => {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
 
@@ -28,9 +29,10 @@ from geo.export.picture import check_public
 from geo.scheme import Bounds
 from geo.settings import Settings
 from geo.site import is_located
+from geo.timeline import Comparison
 from geo.ui.describe import subtitle_of, title_of
 from geo.ui.text import load_text
-from geo.view import SiteFilter, select_sites
+from geo.view import SiteFilter, SiteIndex, select_sites
 
 FORMATS = (*DRAWN, "html")
 HANDOUT_WORDS = ("title", "subtitle", "as_of", "source", "notice", "marking")
@@ -123,6 +125,12 @@ def make_picture(
     )
 
 
+def _codes_before(picture: Picture) -> np.ndarray | None:
+    if picture.changed is None:
+        return None
+    return Comparison(SiteIndex(picture.sites, picture.categories), picture.changed).old
+
+
 def _changed(
     sites: gpd.GeoDataFrame, chosen: SiteFilter, categories: Categories, changes: pd.DataFrame
 ) -> gpd.GeoDataFrame:
@@ -193,6 +201,7 @@ def render(
         {name: getattr(words, name) for name in HANDOUT_WORDS},
         load_text(language)["map"],
         language=language,
+        old=_codes_before(picture),
     )
     located = is_located(picture.sites)
     ids = picture.sites["site_id"]
