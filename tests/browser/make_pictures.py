@@ -190,6 +190,11 @@ def main() -> None:
         page.wait_for_timeout(1500)
         page.screenshot(path=TARGET / "present-zh.png")
 
+        page = open_page(browser, address + "?set=demo&since=2020-03-11", (1366, 768), "zh-CN")
+        page.evaluate(f"{MAP}.time.panel.open('changes')")
+        page.wait_for_timeout(1200)
+        page.screenshot(path=TARGET / "changes-zh.png")
+
         page = open_page(browser, address + "?set=demo", (1366, 768), "zh-CN")
         page.keyboard.press("e")
         page.wait_for_timeout(2500)
