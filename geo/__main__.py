@@ -223,7 +223,7 @@ def _filter(chosen: argparse.Namespace, categories: Categories) -> SiteFilter:
 
 
 def _as_of(
-    store: GeoPackageStore, wanted: SiteFilter, categories: Categories
+    store: SiteStore, wanted: SiteFilter, categories: Categories
 ) -> tuple[gpd.GeoDataFrame, pd.DataFrame | None]:
     """Return the site table as of the filter's day, and what changed since its earlier day, if it names one."""
     from geo.timeline import Timeline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -11,6 +12,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from geo.errors import SiteMapError
+
+log = logging.getLogger(__name__)
 
 KEPT_S = 600.0
 """How long a result waits to be fetched."""
@@ -121,8 +124,16 @@ class Jobs:
         except _Ended:
             job.state = "cancelled"
         except Exception as error:
-            job.error, job.state = job.explain(error), "failed"
+            job.state = self._say_why(job, error)
         job.ended_at = time.monotonic()
+
+    def _say_why(self, job: Job, error: Exception) -> str:
+        """Word a failure for the person; a job whose words fail too has failed all the same."""
+        try:
+            job.error = job.explain(error)
+        except Exception:
+            log.exception("a failure could not be put into words")
+        return "failed"
 
     def _forget_old(self) -> None:
         now = time.monotonic()

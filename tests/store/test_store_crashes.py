@@ -157,7 +157,7 @@ def test_a_writer_killed_at_any_moment_loses_nothing_it_acknowledged(filled):
         total += len(acknowledged)
         # At most one more was written than it could tell of, for each kill.
         assert total <= sum(found.values()) - 5 <= total + kill + 1
-    assert total > 2 * KILLS
+    assert total >= KILLS  # each of them told of one at least before it was killed
 
 
 # --- full disks ------------------------------------------------------------------------------------

@@ -411,3 +411,17 @@ def test_formats_are_those_of_the_export_and_the_handout():
 def test_preview_needs_no_browser(shared_library):
     answer = preview(read_order("bulletin", {"lang": ["en"]}, CATEGORIES), shared_library)
     assert answer["on_map"] + answer["missing"] == 16
+
+
+def test_a_job_whose_failure_cannot_be_worded_ends_all_the_same():
+    def fail(tell):
+        raise OSError("disk")
+
+    def no_words(error):
+        raise KeyError("words")
+
+    job = Jobs().start(fail, no_words)
+    end = time.monotonic() + 30
+    while job.state == "running" and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (job.state, job.error) == ("failed", "")
