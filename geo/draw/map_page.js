@@ -181,7 +181,7 @@
       }
       document.addEventListener('keydown', event => {
         if (this.desk && this.desk.open) { if (this.desk.key(event)) event.preventDefault(); event.stopPropagation(); return; }
-        if (event.target.closest('input:not([type=checkbox]),select,textarea') && event.key !== 'Escape') return;
+        if (event.target.closest('input:not([type=checkbox]):not([type=range]),select,textarea') && event.key !== 'Escape') return;
         const step = event.altKey ? '' : stepOf(event);
         if (step) { this.step(step); event.preventDefault(); event.stopPropagation(); return; }
         if (event.ctrlKey || event.metaKey || event.altKey) return;
