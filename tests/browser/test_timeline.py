@@ -88,7 +88,8 @@ def test_the_slider_shows_the_day_and_the_button_comes_back_to_the_present(demo,
 
 def test_the_brackets_step_from_day_to_day_also_while_presenting(demo, timeline):
     _ready(demo)
-    _bar(demo, "input[type=range]").focus()  # where the keys of letters mean what they mean elsewhere
+    # There the keys of letters mean what they mean elsewhere.
+    _bar(demo, "input[type=range]").focus()
     demo.page.keyboard.press("[")
     _shows(demo, timeline, D11)
     demo.page.keyboard.press("[")  # there is none before
