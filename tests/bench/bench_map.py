@@ -1,7 +1,7 @@
 """Measure a click on a status filter, in real headless Chromium: our map beside what else there is.
 
     python tests/bench/bench_map.py [--sites 30,1000,10000,100000]
-        [--methods ours,tutorial,stock,pydeck] [--clicks 8] [--json OUT] [--markdown OUT]
+        [--methods ours,tutorial,stock,pydeck,stmap,explore,swiftmap] [--clicks 8] [--json OUT] [--markdown OUT]
 
 See README.md in this folder. Nothing here is asserted in the tests: times depend on the machine.
 """
@@ -31,13 +31,20 @@ from _harness import (
 )
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-METHODS = ("ours", "tutorial", "stock", "pydeck")
+METHODS = ("ours", "tutorial", "stock", "pydeck", "stmap", "explore", "swiftmap")
 NAMES = {
     "ours": "**ours**",
     "tutorial": "`folium.Marker` each + `st_folium`",
     "stock": "best stock way (`feature_group_to_add`, one GeoJson)",
     "pydeck": "pydeck `ScatterplotLayer`",
+    "stmap": "`st.map`",
+    "explore": "`gdf.explore()` in `components.html`",
+    "swiftmap": "swiftmap (PyPI), a layer for each status",
 }
+DECK = ("pydeck", "stmap")
+"""Those that deck.gl draws, in the page itself."""
+UNASKED = (*DECK, "swiftmap")
+"""Those whose view cannot be asked for from outside."""
 SIZES = (30, 1_000, 10_000, 100_000)
 CLICK_LIMIT_S = 60
 CODE_CACHE_RELOADS = 3  # Chromium keeps compiled scripts from the second or third visit on
@@ -59,6 +66,21 @@ FLAGS = [
 
 PROBE = """
 (() => {
+  // How many points each WebGL canvas drew in its last frame, whatever frame of the page it is in.
+  const drawn = window.drawn = new Map();
+  let turn = 0;
+  const count = () => { turn++; requestAnimationFrame(count); };
+  requestAnimationFrame(count);
+  for (const context of [WebGLRenderingContext, WebGL2RenderingContext]) {
+    const arrays = context.prototype.drawArrays;
+    context.prototype.drawArrays = function (mode, first, points) {
+      if (mode === this.POINTS) {
+        const last = drawn.get(this.canvas);
+        drawn.set(this.canvas, { turn, points: points + (last && last.turn === turn ? last.points : 0) });
+      }
+      return arrays.call(this, mode, first, points);
+    };
+  }
   if (window.top !== window) return;
   const bench = window.bench = { bytes: 0, messages: 0, last: 0, pressed: 0, instances: -1 };
   const size = data => data.byteLength ?? data.size ?? data.length;
@@ -89,8 +111,10 @@ PROBE = """
     return found;
   };
   const where = test => bench.windows().find(frame => { try { return test(frame); } catch { return false; } });
-  bench.page = () => where(frame => frame.baita || (frame.map && frame.map._layers));
-  bench.map = () => { const page = bench.page(); return page && (page.baita ? page.baita.map : page.map); };
+  const leaflet = frame => frame.map && frame.map._layers ? frame.map
+    : frame.L && Object.keys(frame).filter(name => name.startsWith('map_')).map(name => frame[name]).find(value => value instanceof frame.L.Map);
+  bench.page = () => where(frame => frame.baita || leaflet(frame));
+  bench.map = () => { const page = bench.page(); return page && (page.baita ? page.baita.map : leaflet(page)); };
   bench.http = () => {
     let sum = 0;
     for (const frame of bench.windows()) {
@@ -107,6 +131,12 @@ PROBE = """
     tutorial: () => bench.map().getPane('markerPane').childElementCount,
     stock: () => Object.keys(canvas(bench.map())._layers).length,
     pydeck: () => bench.instances,
+    stmap: () => bench.instances,
+    explore: () => bench.map().getPane('overlayPane').querySelectorAll('path').length,
+    swiftmap: () => {
+      const shown = bench.windows().flatMap(frame => [...(frame.drawn || [])]).filter(([node]) => node.isConnected && node.checkVisibility());
+      return shown.length ? shown.reduce((sum, [, last]) => sum + last.points, 0) : null;
+    },
   };
   bench.kept = { ...bench.painted, ours: () => bench.page().baita.layer.visible().located.length };
 
@@ -262,7 +292,7 @@ class Case:
     def _kept(self) -> str:
         """Return what a click leaves of the page in the frame and of where the map was moved to."""
         move = "bench.map().setView([41.25, 123.2], 13, { animate: false }); bench.page().token = 1"
-        if self.method == "pydeck":
+        if self.method in UNASKED:
             return "–"
         self.page.evaluate(move)
         self._quiet()
@@ -275,7 +305,7 @@ class Case:
 
     def _pan(self) -> Row:
         """Drag the map about and count the page's animation frames."""
-        selector = '[data-testid="stDeckGlJsonChart"]' if self.method == "pydeck" else "iframe"
+        selector = '[data-testid="stDeckGlJsonChart"]' if self.method in DECK else "iframe"
         box = self.page.locator(selector).first.bounding_box()
         if box is None:
             return {"pan_fps": None, "longest_frame_ms": None}
@@ -413,6 +443,38 @@ def _bars(found: dict[tuple[str, int], Row]) -> Iterator[tuple[str, str, str, st
     yield line("reload, most, s", "≤ 0.6", reload_s, (reload_s or 9) <= 0.6, 2)
 
 
+CHART = ROOT / ".readme" / "bench-map.svg"
+
+
+def draw_chart(rows: list[Row], head: str) -> None:
+    """Write the chart of click to repaint by number of sites; a method ends where it did not finish."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "bench"
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for method in METHODS:
+        points = [
+            (r["sites"], r["quick_ms"]) for r in rows if r["method"] == method and "quick_ms" in r
+        ]
+        if points:
+            own = method == "ours"
+            name = NAMES[method].replace("*", "").replace("`", "")
+            axes.plot(
+                *zip(*points, strict=True), marker="o", linewidth=3 if own else 1.5, label=name
+            )
+    axes.set(
+        xscale="log", yscale="log", xlabel="sites", ylabel="click to repaint, ms (less is better)"
+    )
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend(fontsize=8)
+    axes.set_title(head, fontsize=6, loc="left", color="#57606a")
+    figure.savefig(CHART, metadata={"Date": None})
+
+
 def main() -> None:
     """Measure, print, and keep the report where asked."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -436,7 +498,8 @@ def main() -> None:
     if given.markdown:
         given.markdown.write_text(report, encoding="utf-8")
     if given.readme:
-        write_between_marks("bench_map", report)
+        draw_chart(rows, head)
+        write_between_marks("bench_map", f"{report}\n![chart](../../.readme/{CHART.name})\n")
 
 
 if __name__ == "__main__":
