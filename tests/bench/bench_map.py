@@ -112,7 +112,8 @@ PROBE = """
   };
   const where = test => bench.windows().find(frame => { try { return test(frame); } catch { return false; } });
   const leaflet = frame => frame.map && frame.map._layers ? frame.map
-    : frame.L && Object.keys(frame).filter(name => name.startsWith('map_')).map(name => frame[name]).find(value => value instanceof frame.L.Map);
+    : frame.L && Object.keys(frame).filter(name => name.startsWith('map_'))
+      .map(name => frame[name]).find(value => value instanceof frame.L.Map);
   bench.page = () => where(frame => frame.baita || leaflet(frame));
   bench.map = () => { const page = bench.page(); return page && (page.baita ? page.baita.map : leaflet(page)); };
   bench.http = () => {
@@ -134,7 +135,8 @@ PROBE = """
     stmap: () => bench.instances,
     explore: () => bench.map().getPane('overlayPane').querySelectorAll('path').length,
     swiftmap: () => {
-      const shown = bench.windows().flatMap(frame => [...(frame.drawn || [])]).filter(([node]) => node.isConnected && node.checkVisibility());
+      const shown = bench.windows().flatMap(frame => [...(frame.drawn || [])])
+        .filter(([node]) => node.isConnected && node.checkVisibility());
       return shown.length ? shown.reduce((sum, [, last]) => sum + last.points, 0) : null;
     },
   };

@@ -1,4 +1,4 @@
-"""Swiftmap (PyPI), as its README says for Streamlit: a map for each session, a layer for each status, shown or hidden."""
+"""Swiftmap (PyPI) as its README says for Streamlit: a map for each session, a layer for each status."""
 
 from typing import Any
 
