@@ -157,12 +157,12 @@ def _read_layer(layer: _Layer, name: str, format_: str, limits: Limits, repair: 
     except (RuntimeError, ValueError) as error:
         raise _damaged(name) from error
     names = [str(field) for field in meta["fields"]]
-    cells = {n: _column_text(columns[n]) for n in range(len(names))}
+    cells = {n: column_text(columns[n]) for n in range(len(names))}
     if format_ in ("kml", "kmz"):
         cells = {n: texts for n, texts in cells.items() if not _is_kml_look(names[n], texts)}
     # The field names have no id; an id may be 0, so theirs is below.
     rows = [GridRow(-1, -1, [names[n] for n in cells])]
-    shapes, crs, crs_name, invalid = _shapes(wkb, meta["crs"], len(fids), limits, repair)
+    shapes, crs, crs_name, invalid = read_shapes(wkb, meta["crs"], len(fids), limits, repair)
     texts = zip(*cells.values(), strict=True) if cells else ((),) * len(fids)
     for fid, row, shape in zip(fids.tolist(), texts, shapes, strict=True):
         rows.append(GridRow(fid, fid, list(row), shape=shape))
@@ -175,7 +175,7 @@ def _is_kml_look(name: str, texts: list[str]) -> bool:
     return name in _KML_LOOKS or (name in _KML_OFTEN_BLANK and not any(texts))
 
 
-def _column_text(values: np.ndarray) -> list[str]:
+def column_text(values: np.ndarray) -> list[str]:
     """Return a field's values as text, "" for what is missing."""
     return [
         v if type(v) is str else "" if v is None or v != v else CELL_TEXT[type(v)](v)
@@ -199,10 +199,24 @@ _POLYGONS = (3, 6)
 _FAMILIES = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "area", 6: "area"}
 
 
-def _shapes(
+def read_shapes(
     wkb: np.ndarray | None, crs_text: str | None, count: int, limits: Limits, repair: bool
 ) -> tuple[list[Shape | None], str, str, int]:
-    """Return each feature's shape, the CRS they are in, its name, and how many are invalid."""
+    """Return each feature's shape, the CRS they are in, its name, and how many are invalid.
+
+    Parameters
+    ----------
+    wkb
+        Object array of bytes, a missing shape as None; None where there are no shapes at all.
+    crs_text
+        What the layer says of its CRS, any text pyproj reads; None if nothing.
+    count
+        How many features there are.
+    limits
+        A shape with more vertices than `max_vertices` is a fault.
+    repair
+        Whether to make invalid areas valid.
+    """
     crs, crs_name, transform = read_crs(crs_text)
     if wkb is None:
         return [None] * count, crs, crs_name, 0

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from geo.category import fold
 from geo.errors import SourceError
@@ -75,6 +76,31 @@ class GridRow:
     cells: list[str]
     open_quote: bool = False
     shape: Shape | None = None
+
+
+def row_to_json(row: GridRow) -> list[Any]:
+    """Return a row as JSON knows it."""
+    raw: list[Any] = [row.number, row.line, row.cells]
+    if row.open_quote or row.shape:
+        raw.append(row.open_quote)
+    if row.shape:
+        raw += [row.shape.wkb.hex(), row.shape.note, row.shape.fault]
+    return raw
+
+
+_SHAPES = frozenset({1, 2, 3, 5, 6})
+"""Points, lines, areas, several lines, several areas, as WKB numbers them."""
+
+
+def row_from_json(raw: list[Any]) -> GridRow:
+    """Return a row; `ValueError` if it is not what `row_to_json` writes: a child may be taken over."""
+    number, line, cells, *more = raw
+    if not all(type(cell) is str for cell in cells):
+        raise ValueError("a cell is not text")
+    shape = Shape(bytes.fromhex(more[1]), str(more[2]), str(more[3])) if len(more) > 1 else None
+    if shape and shape.wkb and (shape.wkb[0] != 1 or shape.wkb[1] not in _SHAPES):
+        raise ValueError("a shape is of an unknown kind")
+    return GridRow(int(number), int(line), cells, bool(more and more[0]), shape)
 
 
 Merge = tuple[int, int, int, int]
@@ -210,6 +236,8 @@ _MARKS = (
 )
 # Stands after the last row. If it is no row of its own when it comes back, a quotation mark is open.
 _END = "\x1fend\x1f"
+HEAD_CHARS = 8 * csv.field_size_limit()
+"""How much of a text is looked at for its separator."""
 HEADER_WITHIN = 30
 """Among how many first rows a header is looked for."""
 
@@ -237,16 +265,12 @@ def read_text_grid(
     """
     limits = limits or Limits()
     text, encoding = decode(raw, name)
-    delimiter = _find_delimiter(text, known)
+    delimiter = find_delimiter(text, known)
     rows: list[GridRow] = []
     cells = 0
     for row in _split(text, delimiter, name):
         cells += len(row.cells)
-        if len(row.cells) > WIDEST:
-            raise SourceError(
-                f"{name}, row {row.number}: it has {len(row.cells):,} cells, and no spreadsheet has over "
-                f"{WIDEST:,} columns; {SAVE_AS} again"
-            )
+        refuse_wide(row, name)
         if cells > limits.max_cells:
             raise SourceError(
                 f"{name} has over {limits.max_cells:,} cells; split it and load the parts"
@@ -257,6 +281,15 @@ def read_text_grid(
         rows.append(row)
     grid = Grid("", rows, ragged=True)
     return Contents(name, "text", (grid,), encoding=encoding, delimiter=delimiter)
+
+
+def refuse_wide(row: GridRow, name: str) -> None:
+    """Raise `SourceError` for a row with more cells than any program writes."""
+    if len(row.cells) > WIDEST:
+        raise SourceError(
+            f"{name}, row {row.number}: it has {len(row.cells):,} cells, and no spreadsheet has over "
+            f"{WIDEST:,} columns; {SAVE_AS} again"
+        )
 
 
 def too_many_rows(name: str, limits: Limits) -> SourceError:
@@ -276,7 +309,7 @@ def decode(raw: bytes, name: str) -> tuple[str, str]:
     try:
         text = raw.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
-        if encoding or _is_damaged_utf8(raw):
+        if encoding or is_damaged_utf8(raw):
             line = raw.count(b"\n", 0, error.start) + 1
             raise SourceError(
                 f"{name} has broken characters, the first in line {line}; {SAVE_AS} again"
@@ -287,7 +320,7 @@ def decode(raw: bytes, name: str) -> tuple[str, str]:
     return text, encoding or "utf-8"
 
 
-def _is_damaged_utf8(raw: bytes) -> bool:
+def is_damaged_utf8(raw: bytes) -> bool:
     """Whether bytes are UTF-8 but for a few; GB18030 would silently make other Chinese of them."""
     text = raw.decode("utf-8", errors="replace")
     broken = text.count("\ufffd")
@@ -301,9 +334,9 @@ def _decode_gb18030(raw: bytes, name: str) -> str:
         raise SourceError(f"{name} is neither UTF-8 nor GB18030 text; {SAVE_AS}") from error
 
 
-def _find_delimiter(text: str, known: Collection[str]) -> str:
+def find_delimiter(text: str, known: Collection[str]) -> str:
     """Return the separator that finds the most known headings, then the one whose rows agree most."""
-    head = "".join(text[: 8 * csv.field_size_limit()].splitlines(keepends=True)[:HEADER_WITHIN])
+    head = "".join(text[:HEAD_CHARS].splitlines(keepends=True)[:HEADER_WITHIN])
 
     def merit(delimiter: str) -> tuple[int, float]:
         try:
@@ -323,7 +356,30 @@ def _split(text: str, delimiter: str, name: str) -> Iterator[GridRow]:
     end = _END
     while end in text:
         end += _END
-    reader = csv.reader(io.StringIO(f"{text}\n{end}\n", newline=""), delimiter=delimiter)
+    lines = io.StringIO(f"{text}\n{end}\n", newline="")
+    yield from split_lines(lines, delimiter, name, end)
+
+
+def split_lines(lines: Iterable[str], delimiter: str, name: str, end: str) -> Iterator[GridRow]:
+    """Yield the rows of a text table that are not blank, numbered from 1 with the blank ones counted.
+
+    Parameters
+    ----------
+    lines
+        With their line ends as they are, and after the last row a line of `end` alone.
+    delimiter
+        What stands between cells.
+    name
+        The file's name, for messages.
+    end
+        A text that is nowhere in the file: met inside a row, a quotation mark was never closed.
+
+    Raises
+    ------
+    SourceError
+        If a cell is longer than any text.
+    """
+    reader = csv.reader(lines, delimiter=delimiter)
     number, line = 0, 1
     try:
         for number, cells in enumerate(reader, start=1):

@@ -31,9 +31,10 @@ from geo.read.grid import (
     GridRow,
     Limits,
     Progress,
-    Shape,
     no_progress,
     refuse_cancelled,
+    row_from_json,
+    row_to_json,
     short,
 )
 from geo.read.parse import parse_file
@@ -334,7 +335,7 @@ def _assemble(messages: Iterator[dict[str, Any]], watch: _Watch) -> Contents:
         with _sense():
             if "contents" in message:
                 return _contents_from_json(message["contents"], rows)
-            rows.setdefault(message["grid"], []).extend(map(_row_from_json, message["rows"]))
+            rows.setdefault(message["grid"], []).extend(map(row_from_json, message["rows"]))
     raise _ChildDied
 
 
@@ -371,30 +372,6 @@ def _gave_up(name: str) -> SourceError:
 
 
 # --- contents as JSON -----------------------------------------------------------------------------
-
-
-def _row_to_json(row: GridRow) -> list[Any]:
-    raw: list[Any] = [row.number, row.line, row.cells]
-    if row.open_quote or row.shape:
-        raw.append(row.open_quote)
-    if row.shape:
-        raw += [row.shape.wkb.hex(), row.shape.note, row.shape.fault]
-    return raw
-
-
-_SHAPES = frozenset({1, 2, 3, 5, 6})
-"""Points, lines, areas, several lines, several areas, as WKB numbers them."""
-
-
-def _row_from_json(raw: list[Any]) -> GridRow:
-    """Return a row; `ValueError` if it is not what our own code writes: the child may be taken over."""
-    number, line, cells, *more = raw
-    if not all(type(cell) is str for cell in cells):
-        raise ValueError("a cell is not text")
-    shape = Shape(bytes.fromhex(more[1]), str(more[2]), str(more[3])) if len(more) > 1 else None
-    if shape and shape.wkb and (shape.wkb[0] != 1 or shape.wkb[1] not in _SHAPES):
-        raise ValueError("a shape is of an unknown kind")
-    return GridRow(int(number), int(line), cells, bool(more and more[0]), shape)
 
 
 def _contents_to_json(contents: Contents) -> dict[str, Any]:
@@ -447,7 +424,7 @@ def _work(
     if job.get("document"):
         # A text travels as a table of one cell.
         row = GridRow(1, 1, [read_document(path)])
-        send({"grid": 0, "rows": [_row_to_json(row)]})
+        send({"grid": 0, "rows": [row_to_json(row)]})
         send({"contents": _contents_to_json(Contents(path.name, "document", (Grid("", []),)))})
         return
     if FORMATS.get(path.suffix.lower()) in LAYERED:
@@ -461,7 +438,7 @@ def _work(
     )
     for number, grid in enumerate(contents.grids):
         for start in range(0, len(grid.rows), _ROWS_PER_LINE):
-            part = [_row_to_json(row) for row in grid.rows[start : start + _ROWS_PER_LINE]]
+            part = [row_to_json(row) for row in grid.rows[start : start + _ROWS_PER_LINE]]
             send({"grid": number, "rows": part})
     send({"contents": _contents_to_json(contents)})
 

@@ -126,6 +126,110 @@ def read_contents(
     )
 
 
+def read_part(
+    head: Contents,
+    rows: Sequence[GridRow],
+    *,
+    categories: Categories,
+    before: Sequence[GridRow] = (),
+    after: Sequence[GridRow] = (),
+) -> ReadReport:
+    """Return what some of a table's rows say, exactly as `read_contents` says it of them in the whole table.
+
+    Parameters
+    ----------
+    head
+        The table down to its header, nothing below.
+    rows
+        A stretch of the rows below.
+    categories
+        Kinds and statuses.
+    before
+        Rows further up that must be known here: the first of each `site_id` that comes again in `rows`.
+    after
+        Rows further down that add to a record of these: more pieces of a road. See `list_keys`.
+
+    Returns
+    -------
+    report
+        Of `rows` alone. The rows above the header are nobody's: they are `skipped` in no part.
+
+    Raises
+    ------
+    SourceError
+        If the header does not say what is needed.
+    """
+    table = _lay_out(head, categories, None)
+    reader = _RowReader(table, categories)
+    _add_rows(reader, table, before)
+    known, faulty, joined = len(reader.records), len(reader.problems), len(reader.joined)
+    skipped = _add_rows(reader, table, rows)
+    read, problems, pieces = len(reader.records), len(reader.problems), len(reader.joined)
+    _add_rows(reader, table, after)
+    return ReadReport(
+        reader.records[known:read],
+        reader.problems[faulty:problems],
+        read - known + problems - faulty,
+        ignored=_ignored(table),
+        skipped=(*skipped, *reader.joined[joined:pieces]),
+        layout=table.layout,
+    )
+
+
+def list_keys(
+    head: Contents, rows: Sequence[GridRow], *, categories: Categories
+) -> list[tuple[int, str, bool]]:
+    """Return, for each row that can be a record, its position, its `site_id` and whether it is a line.
+
+    Parameters
+    ----------
+    head, rows, categories
+        As for `read_part`. Rows with one `site_id` are all told: which of them counts is seen in the whole table.
+    """
+    table = _lay_out(head, categories, None)
+    reader = _RowReader(table, categories)
+    keys = []
+    for position, (row, shape) in enumerate(zip(rows, _shapes(rows), strict=True)):
+        if skip_reason(row, table.found, table.columns.get("name")):
+            continue
+        record = reader.read(row, shape)
+        if record is not None:
+            keys.append((position, record.site_id, bool(_lines(record))))
+    return keys
+
+
+def split_head(rows: Sequence[GridRow], contents: Contents, categories: Categories) -> int:
+    """Return how many of a table's first rows are its header and what stands above.
+
+    Parameters
+    ----------
+    rows
+        The first rows, at least `HEADER_WITHIN` of them and one more if there are so many.
+    contents
+        The table with these rows.
+    categories
+        Kinds and statuses.
+
+    Raises
+    ------
+    SourceError
+        As `read_contents`, if the header does not say what is needed.
+    """
+    return len(rows) - len(_lay_out(contents, categories, None).found.body)
+
+
+def _add_rows(reader: _RowReader, table: _Table, rows: Sequence[GridRow]) -> list[RowProblem]:
+    """Read rows one after the other; return those that are no sites, with the reason."""
+    skipped = []
+    for row, shape in zip(rows, _shapes(rows), strict=True):
+        reason = skip_reason(row, table.found, table.columns.get("name"))
+        if reason:
+            skipped.append(table.problem(row, reason))
+        else:
+            reader.add(row, shape)
+    return skipped
+
+
 def _shapes(body: Sequence[GridRow]) -> Sequence[shapely.Geometry | None]:
     """Return the shape of each row, in the layer's own CRS; None where there is none."""
     raw = [row.shape.wkb or None if row.shape else None for row in body]
@@ -322,6 +426,13 @@ class _RowReader:
             return
         self._is_waiting |= _is_placed(record) and not record.datum
         self.records.append(record)
+
+    def read(self, row: GridRow, shape: shapely.Geometry | None) -> SiteRecord | None:
+        """Return the record that a row alone would be, None if it cannot be one; keeps nothing."""
+        try:
+            return self._read(row, shape)
+        except Fault:
+            return None
 
     def _is_joined(self, record: SiteRecord, row: GridRow) -> bool:
         """Join a line to the record of its name that says the same: a layer has a road in many pieces.
