@@ -275,6 +275,30 @@ def _export(chosen: argparse.Namespace) -> int:
     )
 
 
+def _bulk(chosen: argparse.Namespace) -> int:
+    from geo.bulk import run_bulk
+    from geo.bulk.source import is_database
+    from geo.settings import load_settings
+
+    settings = load_settings()
+    with _open(chosen.to if is_database(chosen.to) else "", settings) as store:
+        corrections = store.corrections()
+    report = run_bulk(
+        chosen.source,
+        chosen.to,
+        settings=settings,
+        corrections=corrections,
+        work=chosen.work,
+        workers=chosen.workers,
+        scheduler=chosen.scheduler,
+        partition_rows=chosen.partition_rows,
+        restart=chosen.restart,
+        who=chosen.who,
+        tell=lambda line: print(line, file=sys.stderr),
+    )
+    return _print_json(asdict(report))
+
+
 def _datum(chosen: argparse.Namespace) -> int:
     from geo.locate.datum import convert, parse_datum
 
@@ -421,6 +445,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "copy": _copy,
     "member": _member,
     "audit": _audit,
+    "bulk": _bulk,
 }
 
 
@@ -508,7 +533,25 @@ def _parser() -> argparse.ArgumentParser:
     _add_copy(command("copy", "copy a whole store to an empty one, file or PostGIS (迁移)"))
     _add_member(command("member", "give a person a role, show who has which (人员角色)"))
     _add_audit(command("audit", "show who asked for what, newest first (操作记录)"))
+    _add_bulk(command("bulk", "read and locate a register of millions of rows (整库批量)"))
     return parser
+
+
+def _add_bulk(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", metavar="SOURCE", help="CSV (.gz), Parquet, postgresql://…?table="
+    )
+    parser.add_argument(
+        "--to", required=True, metavar="TARGET", help="a folder, or a PostGIS store"
+    )
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="working folder, for a store")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes here; 0 is this one alone"
+    )
+    parser.add_argument("--scheduler", default="", metavar="URL", help="of dask, tcp://host:8786")
+    parser.add_argument("--partition-rows", type=int, default=50_000, metavar="N")
+    parser.add_argument("--restart", action="store_true", help="forget an earlier run (重新开始)")
+    parser.add_argument("--who", default="", help="whose name the changes carry")
 
 
 def _add_read(parser: argparse.ArgumentParser) -> None:

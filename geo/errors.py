@@ -58,3 +58,7 @@ class StoreConflict(StoreError):
             f"{site_id} was changed by somebody else (version {found}, you had {expected}): "
             "look at the new values, then decide"
         )
+
+
+class BulkError(SiteMapError):
+    """A bulk run that cannot begin or go on; what it has finished is kept."""

@@ -48,6 +48,7 @@ from geo.read.sandbox import read_text
 from geo.settings import DEMO_FILE, Settings, load_settings
 from geo.site import (
     LOCATION,
+    Correction,
     RowProblem,
     SiteRecord,
     is_located,
@@ -299,10 +300,24 @@ def make_locators(
 
     `ahead` are records they will be asked for, see `geo.locate.GivenCoordinates`.
     """
+    return locators_with(
+        store.corrections(), settings, categories=categories, outline=outline, ahead=ahead
+    )
+
+
+def locators_with(
+    corrections: Iterable[Correction],
+    settings: Settings,
+    *,
+    categories: Categories | None = None,
+    outline: shapely.Geometry | None = None,
+    ahead: Iterable[SiteRecord] = (),
+) -> list[Locator]:
+    """Return the locators of `make_locators` with people's corrections from wherever they are kept."""
     gazetteer = district_gazetteer(settings, categories=categories)
     border = outline or outline_of(settings.adcode)
     locators: list[Locator] = [
-        Corrections(store.corrections()),
+        Corrections(corrections),
         GivenCoordinates(border, ahead=ahead),
         RoadLocator(
             gazetteer.places, home=home_names(settings.adcode), road_kinds=gazetteer.road_kinds

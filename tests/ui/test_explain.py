@@ -235,6 +235,8 @@ SAMPLES = {
     "geo/read/grid.py where": ("cell XFD9", "单元格 XFD9"),
     "geo/read/inspection.py called": ('"日子"', "“日子”"),
     "geo/read/table.py what": ("layer", "图层"),
+    "geo/read/stream.py min(missing)": ("状态", "状态"),
+    "geo/read/stream.py why": ("Permission denied", "没有权限"),
     "geo/read/table.py missing": ("y", "纬度"),
     "geo/read/table.py error": ('kind "x" is not one of 企业复工, 重点项目', "企业复工、重点项目"),
     "geo/locate/build.py error": ("ParseException", "ParseException"),
