@@ -277,8 +277,8 @@ def _export(chosen: argparse.Namespace) -> int:
 
 def _bulk(chosen: argparse.Namespace) -> int:
     from geo.bulk import run_bulk
-    from geo.bulk.source import is_database
     from geo.settings import load_settings
+    from geo.store import is_database
 
     settings = load_settings()
     with _open(chosen.to if is_database(chosen.to) else "", settings) as store:

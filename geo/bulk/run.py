@@ -23,13 +23,13 @@ from geo.bulk.parts import (
     locate_part,
     part_path,
 )
-from geo.bulk.source import is_database, open_rows, source_digest, source_name
+from geo.bulk.source import open_rows, source_digest, source_name
 from geo.district import district_categories
 from geo.errors import BulkError
 from geo.read.grid import GridRow
 from geo.settings import Settings
 from geo.site import Correction, make_sites
-from geo.store import open_store
+from geo.store import is_database, open_store
 
 PARTITION_ROWS = 50_000
 WORK = "_bulk"

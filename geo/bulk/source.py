@@ -11,14 +11,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from geo.category import Categories
 from geo.errors import SourceError
 from geo.read.stream import BATCH_ROWS, RowStream, begin, digest_source, open_stream, table_sheet
+from geo.store import is_database
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
 OWN_TABLE = "sites"
-
-
-def is_database(source: str) -> bool:
-    """Return whether a source or target is an address of PostGIS."""
-    return source.startswith(("postgresql://", "postgres://", "postgis://"))
 
 
 def source_name(source: str) -> str:
