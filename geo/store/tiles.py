@@ -1,0 +1,413 @@
+"""A set of millions of sites without the table: drawn by vector tiles, counted and paged by the database.
+
+Made by `open_tiles` on a PostGIS store. Everything is asked under one data version: whoever asks for a version that is
+over is told so (`VersionGone`), and asks again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+
+from geo.category import Categories
+from geo.errors import StoreError
+from geo.site import EXACT
+from geo.store._database import Database
+from geo.store._rows import read_table
+from geo.store._tiles_schema import COARSEST, DROP, FILL, FINEST, TABLES, position, triggers
+from geo.store.base import SiteStore
+from geo.store.filter_sql import (
+    LOCATED,
+    SEARCHED,
+    Where,
+    besides_where,
+    filter_where,
+    search_text,
+)
+from geo.view import SiteFilter
+
+EXTENT = 4096
+"""Steps of a tile's side."""
+CELLS = 2
+"""A tile of bubbles has 2**CELLS squares a side: 64 pixels each."""
+MAX_ZOOM = 19
+LAST_BUBBLES = FINEST - CELLS
+"""The last zoom whose bubbles are counted beforehand."""
+MOST_POINTS = 1_000, 4_000
+"""Up to so many sites a tile shows them one by one: below `LAST_BUBBLES` and above."""
+SORTS = {
+    "": "s.fid",
+    "name": "s.name",
+    "as_of": "s.as_of",
+    "street": "s.street",
+    "status": "s.kind, s.status",
+    "precision": "s.precision",
+}
+_PREPARE_LOCK = 0x62616975
+_FOLDED_AT_ONCE = 20_000
+
+Tell = Callable[[str], None]
+
+
+class VersionGone(StoreError):
+    """The store has another data version by now than the one asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a page says of a whole set."""
+
+    streets: tuple[str, ...]
+    sources: tuple[str, ...]
+    fictitious: bool
+    aside: tuple[str, ...]
+
+
+def can_make_tiles(store: SiteStore) -> bool:
+    """Return whether a store can draw itself by tiles: PostGIS can."""
+    return type(store).__name__ == "PostgisStore"
+
+
+class SiteTiles:
+    """One PostGIS store as tiles, counts and pages.
+
+    Parameters
+    ----------
+    store
+        A store of `can_make_tiles`.
+    categories
+        Kinds and statuses; sites of others are counted and drawn nowhere, as in `geo.view`.
+    """
+
+    def __init__(self, store: SiteStore, categories: Categories) -> None:
+        self._store, self._categories = store, categories
+
+    # Getting ready
+
+    def prepare(self, tell: Tell = lambda line: None) -> None:
+        """Make what tiles need beside the sites, once; about a minute for a million sites, then at once.
+
+        Writers wait meanwhile. Several processes may call it at the same time.
+        """
+        with self._store._writing(data=False) as db:
+            db.execute("SELECT pg_advisory_xact_lock(?)", (_PREPARE_LOCK,))
+            if not _is_there(db):
+                tell("counting sites by squares")
+                # What is written from now on is counted by the triggers: nothing may come in between.
+                db.execute("LOCK TABLE sites IN SHARE ROW EXCLUSIVE MODE")
+                path = db.execute("SHOW search_path").fetchall()[0][0]
+                db.run_script(TABLES + triggers(path) + FILL)  # type: ignore[attr-defined]
+                db.execute("INSERT INTO tile_news SELECT fid FROM sites")
+        self.fold_news(tell)
+
+    def forget(self) -> None:
+        """Throw away what `prepare` made; writes are a little quicker without."""
+        with self._store._writing(data=False) as db:
+            db.run_script(DROP)  # type: ignore[attr-defined]
+
+    def fold_news(self, tell: Tell = lambda line: None) -> None:
+        """Fold the search texts of sites that are new or have changed."""
+        done = 0
+        while True:
+            with self._store._writing(data=False) as db:
+                found = db.execute(
+                    "DELETE FROM tile_news WHERE ctid = ANY (ARRAY("
+                    "SELECT ctid FROM tile_news LIMIT ? FOR UPDATE SKIP LOCKED)) RETURNING fid",
+                    (_FOLDED_AT_ONCE,),
+                ).fetchall()
+                if not found:
+                    return
+                self._fold(db, sorted({fid for (fid,) in found}))
+            done += len(found)
+            tell(f"search texts: {done:,}")
+
+    def _fold(self, db: Database, fids: list[int]) -> None:
+        columns = ", ".join(SEARCHED)
+        rows = db.execute(f"SELECT fid, {columns} FROM sites WHERE fid = ANY (?)", (fids,))
+        texts = [(fid, search_text(fields)) for fid, *fields in rows]
+        db.execute(
+            "INSERT INTO tile_search SELECT * FROM unnest(?::bigint[], ?::text[])"
+            " ON CONFLICT (fid) DO UPDATE SET search = excluded.search",
+            ([fid for fid, _ in texts], [text for _, text in texts]),
+        )
+
+    # What a page says
+
+    @contextmanager
+    def _at(self, version: str, chosen: SiteFilter = SiteFilter()) -> Iterator[Database]:  # noqa: B008
+        """Lend a connection that sees one data version and nothing else."""
+        if chosen.text:
+            self.fold_news()
+        with self._store._snapshot() as db:
+            found = db.execute("SELECT value FROM meta WHERE key = 'data_version'").fetchone()[0]
+            if found != version:
+                raise VersionGone("a newer version of the sites is out; load the page again")
+            db.execute("SET LOCAL max_parallel_workers_per_gather TO 2")
+            yield db
+
+    def facts(self, version: str) -> Facts:
+        """Return what the page says of the whole set."""
+        known = list(self._categories.codes)
+        with self._at(version) as db:
+            streets = db.execute(
+                "SELECT DISTINCT street FROM sites WHERE street <> '' ORDER BY 1 LIMIT 2000"
+            ).fetchall()
+            sources = db.execute(
+                "SELECT source_file FROM sites WHERE source_file <> ''"
+                " GROUP BY 1 ORDER BY count(*) DESC, min(fid) LIMIT 20"
+            ).fetchall()
+            invented = db.execute("SELECT EXISTS (SELECT 1 FROM sites WHERE fictitious)").fetchone()
+            aside = db.execute(
+                "SELECT coalesce(name, '') FROM sites"
+                " WHERE (coalesce(kind, '') || '.' || coalesce(status, '')) <> ALL (?) ORDER BY fid LIMIT 1000",
+                (known,),
+            ).fetchall()
+        return Facts(
+            tuple(sorted(row[0] for row in streets)),
+            tuple(row[0] for row in sources),
+            bool(invented[0]),
+            tuple(row[0] for row in aside),
+        )
+
+    def counts(self, version: str, chosen: SiteFilter) -> list[list[int]]:
+        """Return, for each category's code, how many sites the rest of a filter keeps and how many are on the map."""
+        where, codes = besides_where(chosen), self._categories.codes
+        counts = [[0, 0] for _ in codes]
+        query = (
+            f"SELECT s.kind || '.' || s.status, count(*), count(*) FILTER (WHERE {LOCATED})"
+            f" FROM {where.tables} WHERE {where.sql} GROUP BY 1"
+        )
+        with self._at(version, chosen) as db:
+            for key, total, located in db.execute(query, where.values):
+                if key in codes:
+                    counts[codes[key]] = [total, located]
+        return counts
+
+    def latest(self, version: str, chosen: SiteFilter) -> str:
+        """Return the newest date until the filter's day, as ISO text, or ""."""
+        test, values = ("s.as_of::date <= ?", (chosen.until,)) if chosen.until else ("true", ())
+        with self._at(version) as db:
+            found = db.execute(
+                f"SELECT max(s.as_of)::date::text FROM sites AS s WHERE {test}", values
+            ).fetchone()
+        return found[0] or ""
+
+    def bounds(self, version: str, chosen: SiteFilter) -> tuple[float, float, float, float] | None:
+        """Return west, south, east, north in degrees (EPSG:4326) of what a filter leaves on the map."""
+        where = filter_where(chosen, self._categories).and_(LOCATED)
+        query = (
+            "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e)"
+            f" FROM (SELECT ST_Extent(s.geom) AS e FROM {where.tables} WHERE {where.sql}) AS q"
+        )
+        with self._at(version, chosen) as db:
+            found = db.execute(query, where.values).fetchone()
+        return None if found[0] is None else (found[0], found[1], found[2], found[3])
+
+    def ids(self, version: str, chosen: SiteFilter) -> list[str]:
+        """Return the ids of what a filter keeps, in the order of the store."""
+        where = filter_where(chosen, self._categories)
+        query = f"SELECT s.site_id FROM {where.tables} WHERE {where.sql} ORDER BY s.fid"
+        with self._at(version, chosen) as db:
+            return [row[0] for row in db.execute(query, where.values)]
+
+    def page(
+        self,
+        version: str,
+        chosen: SiteFilter,
+        *,
+        sort: str = "",
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> tuple[list[int], gpd.GeoDataFrame]:
+        """Return the store's numbers and the site table of some rows that a filter keeps.
+
+        Raises
+        ------
+        KeyError
+            If it cannot be sorted by that.
+        """
+        order, where = SORTS[sort], filter_where(chosen, self._categories)
+        down = " DESC" if descending else ""
+        keys = ", ".join(f"{key}{down} NULLS LAST" for key in order.split(", "))
+        fids = (
+            f"SELECT s.fid FROM {where.tables} WHERE {where.sql} ORDER BY {keys}, s.fid"
+            " LIMIT ? OFFSET ?"
+        )
+        with self._at(version, chosen) as db:
+            found = [row[0] for row in db.execute(fids, (*where.values, limit, offset))]
+            return found, self._rows(db, found)
+
+    def rows(self, version: str, fids: list[int]) -> tuple[list[int], gpd.GeoDataFrame]:
+        """Return the sites with some of the store's numbers, those that are there, in that order."""
+        with self._at(version) as db:
+            there = {
+                row[0] for row in db.execute("SELECT fid FROM sites WHERE fid = ANY (?)", (fids,))
+            }
+            found = [fid for fid in fids if fid in there]
+            return found, self._rows(db, found)
+
+    def fid(self, version: str, site_id: str) -> int:
+        """Return the store's number of a site; `KeyError` if there is none."""
+        with self._at(version) as db:
+            found = db.execute("SELECT fid FROM sites WHERE site_id = ?", (site_id,)).fetchone()
+        if found is None:
+            raise KeyError(site_id)
+        return int(found[0])
+
+    def _rows(self, db: Database, fids: list[int]) -> gpd.GeoDataFrame:
+        query = (
+            f"SELECT {db.dialect.select} FROM unnest(?::bigint[]) WITH ORDINALITY AS w (fid, place)"
+            " JOIN sites AS s ON s.fid = w.fid ORDER BY w.place"
+        )
+        return read_table(db, db.execute(query, (fids,)))
+
+    # Tiles
+
+    def tile(self, version: str, zoom: int, column: int, row: int, chosen: SiteFilter) -> bytes:
+        """Return a Mapbox vector tile of the located sites that the rest of a filter keeps, categories aside.
+
+        Layer `sites` has them one by one, with the store's number as id, `code` of the category, `flag` as in
+        `geo.draw.site_layer` and `radius` in metres; layer `cells` has bubbles, with `n` sites of which `c<code>`
+        are of a category. A tile has one of the two. The bubbles of all tiles of a zoom together count each site
+        once; of a line or an area the middle of its box counts.
+
+        Raises
+        ------
+        VersionGone
+            If the version is over.
+        ValueError
+            If there is no such tile.
+        """
+        if not (0 <= zoom <= MAX_ZOOM and 0 <= column < 2**zoom and 0 <= row < 2**zoom):
+            raise ValueError(f"no tile {zoom}/{column}/{row}")
+        address, where = (zoom, column, row), besides_where(chosen).and_(LOCATED)
+        counted = zoom <= LAST_BUBBLES and chosen.without_categories() == SiteFilter()
+        with self._at(version, chosen) as db:
+            most = MOST_POINTS[zoom > LAST_BUBBLES]
+            total = (
+                self._count_cells(db, address) if counted else _count(db, address, where, most + 1)
+            )
+            if not total:
+                return b""
+            if total <= most:
+                return self._points(db, address, where)
+            if counted:
+                return self._bubbles(db, address, *_from_cells(address))
+            return self._bubbles(db, address, *_from_sites(address, where))
+
+    def _count_cells(self, db: Database, address: tuple[int, int, int]) -> int:
+        rows, values = _from_cells(address)
+        return int(
+            db.execute(f"SELECT coalesce(sum(n), 0) FROM ({rows}) AS q", values).fetchone()[0]
+        )
+
+    def _points(self, db: Database, address: tuple[int, int, int], where: Where) -> bytes:
+        exact = ", ".join(repr(precision) for precision in sorted(EXACT))
+        query = f"""
+            SELECT ST_AsMVT(q, 'sites', {EXTENT}, 'shape', 'fid') FROM (
+              SELECT s.fid, k.code::int AS code,
+                1 + CASE WHEN ST_GeometryType(s.geom) = 'ST_Point' AND s.precision NOT IN ({exact})
+                  THEN 2 ELSE 0 END
+                + CASE WHEN strpos(coalesce(s.match_method, ''), 'sketch') > 0 THEN 4 ELSE 0 END AS flag,
+                least(greatest(round(coalesce(s.uncertainty_m, 0)), 0), 65535)::int AS radius,
+                ST_AsMVTGeom(ST_Transform(s.geom, 3857), ST_TileEnvelope(?, ?, ?), {EXTENT}, 64) AS shape
+              FROM {where.tables} JOIN {_CODES} ON k.key = s.kind || '.' || s.status
+              WHERE {where.sql} AND {_IN_BOX} ORDER BY s.fid) AS q WHERE shape IS NOT NULL"""
+        values = (*address, *self._codes(), *where.values, *_box(address))
+        return bytes(db.execute(query, values).fetchone()[0])
+
+    def _bubbles(
+        self, db: Database, address: tuple[int, int, int], rows: str, values: tuple[Any, ...]
+    ) -> bytes:
+        zoom, column, row = address
+        step = 2 ** (32 - zoom)
+        query = f"""
+            SELECT ST_AsMVT(q, 'cells', {EXTENT}, 'shape') FROM (
+              SELECT sum(n)::int AS n, jsonb_object_agg('c' || code, n) AS counts,
+                ST_MakePoint(floor((sum(sx) / sum(n) - {column * step}) * {EXTENT} / {step}),
+                             floor((sum(sy) / sum(n) - {row * step}) * {EXTENT} / {step})) AS shape
+              FROM (SELECT c.x, c.y, k.code, sum(c.n) AS n, sum(c.sx) AS sx, sum(c.sy) AS sy
+                    FROM ({rows}) AS c JOIN {_CODES} ON k.key = c.kind || '.' || c.status
+                    WHERE c.n > 0 GROUP BY 1, 2, 3) AS d
+              GROUP BY d.x, d.y ORDER BY d.y, d.x) AS q"""
+        return bytes(db.execute(query, (*values, *self._codes())).fetchone()[0])
+
+    def _codes(self) -> tuple[list[str], list[int]]:
+        codes = self._categories.codes
+        return list(codes), list(codes.values())
+
+
+_CODES = "unnest(?::text[], ?::int[]) AS k (key, code)"
+_IN_BOX = "s.geom && ST_MakeEnvelope(?, ?, ?, ?, 4326)"
+
+
+def _is_there(db: Database) -> bool:
+    found = db.execute("SELECT to_regclass('tile_cells') IS NOT NULL").fetchone()
+    return bool(found[0])
+
+
+def _from_cells(address: tuple[int, int, int]) -> tuple[str, tuple[Any, ...]]:
+    """Return the counted squares of a tile."""
+    zoom, column, row = address
+    level = zoom + CELLS
+    assert COARSEST <= level <= FINEST
+    side = 2**CELLS
+    query = (
+        "SELECT x, y, kind, status, n, sx, sy FROM tile_cells"
+        " WHERE level = ? AND x BETWEEN ? AND ? AND y BETWEEN ? AND ?"
+    )
+    return query, (
+        level,
+        column * side,
+        column * side + side - 1,
+        row * side,
+        row * side + side - 1,
+    )
+
+
+def _from_sites(address: tuple[int, int, int], where: Where) -> tuple[str, tuple[Any, ...]]:
+    """Return the squares of a tile counted now, from the sites themselves."""
+    zoom, column, row = address
+    down, px, py = 32 - zoom - CELLS, *position("s.geom")
+    inner = (
+        f"SELECT s.kind, s.status, {px} AS px, {py} AS py FROM {where.tables}"
+        f" WHERE {where.sql} AND {_IN_BOX} AND NOT ST_IsEmpty(s.geom)"
+    )
+    query = (
+        f"SELECT px >> {down} AS x, py >> {down} AS y, kind, status, count(*) AS n, sum(px) AS sx,"
+        f" sum(py) AS sy FROM ({inner}) AS i"
+        f" WHERE px >> {32 - zoom} = {column} AND py >> {32 - zoom} = {row} GROUP BY 1, 2, 3, 4"
+    )
+    return query, (*where.values, *_box(address))
+
+
+def _count(db: Database, address: tuple[int, int, int], where: Where, most: int) -> int:
+    """Return how many sites of a filter touch a tile, counted no further than `most`."""
+    query = (
+        f"SELECT count(*) FROM (SELECT 1 FROM {where.tables} WHERE {where.sql} AND {_IN_BOX}"
+        f" LIMIT {most}) AS q"
+    )
+    return int(db.execute(query, (*where.values, *_box(address))).fetchone()[0])
+
+
+def _box(address: tuple[int, int, int]) -> tuple[float, float, float, float]:
+    """Return a tile's west, south, east, north in degrees, EPSG:4326, a hair wider than it is."""
+    zoom, column, row = address
+    hair = 1e-9
+
+    def lat(share: float) -> float:
+        return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * share))))
+
+    count = 2**zoom
+    return (
+        column / count * 360 - 180 - hair,
+        lat((row + 1) / count) - hair,
+        (column + 1) / count * 360 - 180 + hair,
+        lat(row / count) + hair,
+    )
