@@ -1,7 +1,8 @@
 """What a PostGIS store keeps beside its sites so that millions of them can be drawn and searched.
 
     tile_cells    how many located sites of each category lie in each square of the world, for each level from
-                  `COARSEST` to `FINEST`, with the sum of their positions: the bubbles of low zooms
+                  `COARSEST` to `FINEST`, with the sum of their positions: the bubbles of low zooms; and at the level
+                  `EVERYWHERE` how many sites of each category there are, located or not
     tile_search   what the text filter searches, folded by the app
     tile_news     sites whose search text the app has not folded yet
 
@@ -15,6 +16,8 @@ from geo.site import MAPPED
 
 COARSEST, FINEST = 2, 15
 """Levels: at level n the world has 2**n squares a side."""
+EVERYWHERE = -1
+"""The level that counts all sites in one square."""
 
 _MAPPED = ", ".join(repr(precision) for precision in sorted(MAPPED))
 
@@ -52,6 +55,10 @@ CREATE TABLE tile_cells (
   PRIMARY KEY (level, x, y, kind, status));
 CREATE TABLE tile_search (fid bigint PRIMARY KEY, search text NOT NULL);
 CREATE TABLE tile_news (fid bigint NOT NULL);
+CREATE INDEX sites_tiles_street ON sites (street);
+CREATE INDEX sites_tiles_source ON sites (source_file);
+CREATE INDEX sites_tiles_as_of ON sites (as_of);
+CREATE INDEX sites_tiles_invented ON sites (fid) WHERE fictitious;
 """
 DROP = """
 DROP TRIGGER IF EXISTS sites_tiles_insert ON sites;
@@ -61,6 +68,7 @@ DROP TRIGGER IF EXISTS sites_tiles_truncate ON sites;
 DROP FUNCTION IF EXISTS sites_tiles_insert(), sites_tiles_update(), sites_tiles_delete(),
   sites_tiles_truncate();
 DROP TABLE IF EXISTS tile_cells, tile_search, tile_news;
+DROP INDEX IF EXISTS sites_tiles_street, sites_tiles_source, sites_tiles_as_of, sites_tiles_invented;
 """
 # Each level is made of the next finer one: a square's four quarters.
 FILL = (
@@ -75,7 +83,11 @@ INSERT INTO tile_cells SELECT {level}, x >> 1, y >> 1, kind, status, sum(n), sum
 """
         for level in reversed(range(COARSEST, FINEST))
     )
-    + "ANALYZE tile_cells;"
+    + f"""
+INSERT INTO tile_cells SELECT {EVERYWHERE}, 0, 0, coalesce(kind, ''), coalesce(status, ''), count(*), 0, 0
+  FROM sites GROUP BY 4, 5;
+ANALYZE tile_cells;
+"""
 )
 
 
@@ -83,15 +95,14 @@ def triggers(path: str) -> str:
     """Return the statements that make the triggers; `path` is the schemas of the store and of PostGIS, quoted."""
     news = "INSERT INTO tile_news SELECT fid FROM new_rows;"
     gone = "DELETE FROM tile_search AS f USING old_rows AS o WHERE f.fid = o.fid;"
-    plus, minus = f"SELECT 1 AS sign, a.* FROM ({counted('new_rows')}) AS a", ""
-    minus = f"SELECT -1 AS sign, a.* FROM ({counted('old_rows')}) AS a"
+    plus, minus = (1, "new_rows"), (-1, "old_rows")
     parts = [
         _trigger("insert", "REFERENCING NEW TABLE AS new_rows", path, news + _add(plus)),
         _trigger(
             "update",
             "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows",
             path,
-            news + _add(f"{plus} UNION ALL {minus}"),
+            news + _add(plus, minus),
         ),
         _trigger("delete", "REFERENCING OLD TABLE AS old_rows", path, gone + _add(minus)),
         _trigger(
@@ -104,13 +115,23 @@ def triggers(path: str) -> str:
     return "".join(parts)
 
 
-def _add(rows: str) -> str:
+def _add(*signed: tuple[int, str]) -> str:
+    """Return the statement that adds some rows to the squares, or takes them away."""
+    located = " UNION ALL ".join(
+        f"SELECT {sign} AS sign, a.* FROM ({counted(rows)}) AS a" for sign, rows in signed
+    )
+    every = " UNION ALL ".join(
+        f"SELECT {sign} AS sign, coalesce(kind, '') AS kind, coalesce(status, '') AS status FROM {rows}"
+        for sign, rows in signed
+    )
     # Cells in one order, whoever writes: two writers do not wait for each other crosswise.
     return f"""
 INSERT INTO tile_cells AS c
   SELECT level, px >> (32 - level), py >> (32 - level), kind, status, sum(sign), sum(sign * px), sum(sign * py)
-  FROM ({rows}) AS d, generate_series({COARSEST}, {FINEST}) AS level
+  FROM ({located}) AS d, generate_series({COARSEST}, {FINEST}) AS level
   GROUP BY 1, 2, 3, 4, 5 HAVING sum(sign) <> 0 OR sum(sign * px) <> 0 OR sum(sign * py) <> 0
+  UNION ALL SELECT {EVERYWHERE}, 0, 0, kind, status, sum(sign), 0, 0 FROM ({every}) AS e
+  GROUP BY 4, 5 HAVING sum(sign) <> 0
   ORDER BY 1, 2, 3, 4, 5
   ON CONFLICT (level, x, y, kind, status)
   DO UPDATE SET n = c.n + excluded.n, sx = c.sx + excluded.sx, sy = c.sy + excluded.sy;

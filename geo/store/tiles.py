@@ -19,7 +19,16 @@ from geo.errors import StoreError
 from geo.site import EXACT
 from geo.store._database import Database
 from geo.store._rows import read_table
-from geo.store._tiles_schema import COARSEST, DROP, FILL, FINEST, TABLES, position, triggers
+from geo.store._tiles_schema import (
+    COARSEST,
+    DROP,
+    EVERYWHERE,
+    FILL,
+    FINEST,
+    TABLES,
+    position,
+    triggers,
+)
 from geo.store.base import SiteStore
 from geo.store.filter_sql import (
     LOCATED,
@@ -152,32 +161,45 @@ class SiteTiles:
 
     def facts(self, version: str) -> Facts:
         """Return what the page says of the whole set."""
-        known = list(self._categories.codes)
         with self._at(version) as db:
-            streets = db.execute(
-                "SELECT DISTINCT street FROM sites WHERE street <> '' ORDER BY 1 LIMIT 2000"
-            ).fetchall()
-            sources = db.execute(
-                "SELECT source_file FROM sites WHERE source_file <> ''"
-                " GROUP BY 1 ORDER BY count(*) DESC, min(fid) LIMIT 20"
-            ).fetchall()
+            streets, sources = _distinct(db, "street"), _distinct(db, "source_file")
+            count = "SELECT count(*) FROM sites WHERE source_file = ?"
+            often = {name: db.execute(count, (name,)).fetchone()[0] for name in sources[:_COUNTED]}
             invented = db.execute("SELECT EXISTS (SELECT 1 FROM sites WHERE fictitious)").fetchone()
-            aside = db.execute(
-                "SELECT coalesce(name, '') FROM sites"
-                " WHERE (coalesce(kind, '') || '.' || coalesce(status, '')) <> ALL (?) ORDER BY fid LIMIT 1000",
-                (known,),
-            ).fetchall()
-        return Facts(
-            tuple(sorted(row[0] for row in streets)),
-            tuple(row[0] for row in sources),
-            bool(invented[0]),
-            tuple(row[0] for row in aside),
+            return Facts(
+                tuple(sorted(streets)),
+                tuple(sorted(often, key=lambda name: -often[name])),
+                bool(invented[0]),
+                self._aside(db),
+            )
+
+    def _aside(self, db: Database) -> tuple[str, ...]:
+        """Return the names of sites of which no category is known; asked only where there are any."""
+        kinds = db.execute(
+            "SELECT kind, status FROM tile_cells WHERE level = ? AND n > 0", (EVERYWHERE,)
         )
+        odd = [pair for pair in kinds.fetchall() if ".".join(pair) not in self._categories.codes]
+        names = list[str]()
+        for kind, status in odd:
+            rows = db.execute(
+                "SELECT coalesce(name, '') FROM sites WHERE coalesce(kind, '') = ?"
+                " AND coalesce(status, '') = ? LIMIT 1000",
+                (kind, status),
+            )
+            names += [row[0] for row in rows]
+        return tuple(names)
 
     def counts(self, version: str, chosen: SiteFilter) -> list[list[int]]:
         """Return, for each category's code, how many sites the rest of a filter keeps and how many are on the map."""
         where, codes = besides_where(chosen), self._categories.codes
         counts = [[0, 0] for _ in codes]
+        if _is_all(chosen):
+            query, values = _COUNTS, (EVERYWHERE, COARSEST)
+            with self._at(version) as db:
+                for level, key, n in db.execute(query, values):
+                    if key in codes:
+                        counts[codes[key]][level != EVERYWHERE] = int(n)
+            return counts
         query = (
             f"SELECT s.kind || '.' || s.status, count(*), count(*) FILTER (WHERE {LOCATED})"
             f" FROM {where.tables} WHERE {where.sql} GROUP BY 1"
@@ -190,7 +212,8 @@ class SiteTiles:
 
     def latest(self, version: str, chosen: SiteFilter) -> str:
         """Return the newest date until the filter's day, as ISO text, or ""."""
-        test, values = ("s.as_of::date <= ?", (chosen.until,)) if chosen.until else ("true", ())
+        # Written so that the index serves: whole days, as in memory.
+        test, values = ("s.as_of < ?::date + 1", (chosen.until,)) if chosen.until else ("true", ())
         with self._at(version) as db:
             found = db.execute(
                 f"SELECT max(s.as_of)::date::text FROM sites AS s WHERE {test}", values
@@ -199,6 +222,8 @@ class SiteTiles:
 
     def bounds(self, version: str, chosen: SiteFilter) -> tuple[float, float, float, float] | None:
         """Return west, south, east, north in degrees (EPSG:4326) of what a filter leaves on the map."""
+        if _is_all(chosen):
+            return self._bounds_of_cells(version, chosen)
         where = filter_where(chosen, self._categories).and_(LOCATED)
         query = (
             "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e)"
@@ -207,6 +232,23 @@ class SiteTiles:
         with self._at(version, chosen) as db:
             found = db.execute(query, where.values).fetchone()
         return None if found[0] is None else (found[0], found[1], found[2], found[3])
+
+    def _bounds_of_cells(
+        self, version: str, chosen: SiteFilter
+    ) -> tuple[float, float, float, float] | None:
+        """Return the bounds of the finest squares with anything shown in them: up to a kilometre more."""
+        shown = [key for key in self._categories.codes if key not in chosen.hidden]
+        query = (
+            "SELECT min(x), min(y), max(x), max(y) FROM tile_cells WHERE level = ? AND n > 0"
+            " AND kind || '.' || status = ANY (?)"
+        )
+        with self._at(version) as db:
+            left, top, right, bottom = db.execute(query, (FINEST, shown)).fetchone()
+        if left is None:
+            return None
+        west, _, _, north = _box((FINEST, left, top))
+        _, south, east, _ = _box((FINEST, right, bottom))
+        return west, south, east, north
 
     def ids(self, version: str, chosen: SiteFilter) -> list[str]:
         """Return the ids of what a filter keeps, in the order of the store."""
@@ -287,7 +329,7 @@ class SiteTiles:
         if not (0 <= zoom <= MAX_ZOOM and 0 <= column < 2**zoom and 0 <= row < 2**zoom):
             raise ValueError(f"no tile {zoom}/{column}/{row}")
         address, where = (zoom, column, row), besides_where(chosen).and_(LOCATED)
-        counted = zoom <= LAST_BUBBLES and chosen.without_categories() == SiteFilter()
+        counted = zoom <= LAST_BUBBLES and _is_all(chosen)
         with self._at(version, chosen) as db:
             most = MOST_POINTS[zoom > LAST_BUBBLES]
             total = (
@@ -343,8 +385,31 @@ class SiteTiles:
         return list(codes), list(codes.values())
 
 
+_COUNTED = 20
+"""Of so many source files it is counted which has the most sites."""
+_COUNTS = (
+    "SELECT level, kind || '.' || status, sum(n) FROM tile_cells WHERE level IN (?, ?) AND n > 0"
+    " GROUP BY 1, 2"
+)
 _CODES = "unnest(?::text[], ?::int[]) AS k (key, code)"
 _IN_BOX = "s.geom && ST_MakeEnvelope(?, ?, ?, ?, 4326)"
+
+
+def _is_all(chosen: SiteFilter) -> bool:
+    """Return whether categories are all a filter filters by: then everything is counted already."""
+    return chosen.only_categories
+
+
+def _distinct(db: Database, column: str) -> list[str]:
+    """Return what stands in a column, by hopping along its index; up to 2,000 texts, "" is not one."""
+    query = f"""
+        WITH RECURSIVE hop AS (
+          (SELECT {column} FROM sites WHERE {column} > '' ORDER BY 1 LIMIT 1)
+          UNION ALL
+          SELECT (SELECT s.{column} FROM sites AS s WHERE s.{column} > h.{column} ORDER BY 1 LIMIT 1)
+          FROM hop AS h WHERE h.{column} IS NOT NULL)
+        SELECT {column} FROM hop WHERE {column} IS NOT NULL LIMIT 2000"""
+    return [row[0] for row in db.execute(query)]
 
 
 def _is_there(db: Database) -> bool:
