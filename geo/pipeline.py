@@ -497,7 +497,7 @@ def prepare_store(
         _refuse_damaged(store, settings)
         key, digest = f"filled_{name}", _digest(settings, name)
         filled = store.meta(key)
-        if filled != digest and (filled is not None or store.read_sites().empty):
+        if filled != digest and (filled is not None or not store.count_sites()):
             store.set_meta(key, "begun")  # so that a start that breaks off is finished by the next
             _fill(store, settings, name, tell)
             store.set_meta(key, digest)

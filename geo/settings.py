@@ -16,6 +16,8 @@ from geo.category import LANGUAGES
 from geo.errors import SiteMapError
 
 ROOT = Path(__file__).resolve().parent.parent
+LARGE = 2_000_000
+"""Above so many sites a PostGIS store is drawn by tiles and never read as a whole."""
 DEMO_FILE = "demo.gpkg"
 """The demo set's own file, beside the store: what is invented never lies in one file with what is not."""
 
@@ -66,6 +68,8 @@ class Settings:
         Names that are always administrators (`BAITA_ADMINS`, with commas).
     default_role
         Of those who are signed in and were given no role (`BAITA_DEFAULT_ROLE`): viewer or none.
+    large
+        Above how many sites a PostGIS store is drawn by tiles (`BAITA_LARGE`).
     """
 
     store: str = field(repr=False)  # an address may hold a password
@@ -85,6 +89,7 @@ class Settings:
     proxy_secret: str = field(default="", repr=False)
     admins: tuple[str, ...] = ()
     default_role: Role = Role.VIEWER
+    large: int = LARGE
 
 
 def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
@@ -132,6 +137,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         tiles_datum=given.get("BAITA_TILES_DATUM", ""),
         tiles_url=given.get("BAITA_TILES_URL", ""),
         **_sign_in(given),
+        large=_count("BAITA_LARGE", given, LARGE),
     )
 
 
@@ -164,6 +170,13 @@ def _sign_in(given: Mapping[str, str]) -> dict[str, Any]:
         "admins": tuple(names),
         "default_role": Role(role),
     }
+
+
+def _count(name: str, given: Mapping[str, str], default: int) -> int:
+    text = given.get(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise SettingsError(f"{name}={text} is not a number of sites like {default}")
+    return int(text)
 
 
 def _day(name: str, given: Mapping[str, str]) -> date | None:

@@ -52,6 +52,7 @@
       this.drawBasemap(config.basemap);
       this.layer = L.siteLayer = new L.SiteLayer({ categories: this.styles, nameOf: row => { const w = this.words && this.words.peek(row); return w ? w.name : null; } });
       this.layer.addTo(map);
+      this.whole = this.layer;
       this.addControls();
       this.detail = new DetailPanel(this);
       this.table = new SiteTable(this);
@@ -173,7 +174,7 @@
         else if (type === 'baita:answer') this.answer(message);
         else if (type === 'baita:command') this.command(message);
       });
-      this.layer.on('hover', event => this.hover(event)).on('choose', event => this.clicked(event));
+      this.listenTo(this.layer);
       this.map.on('moveend', () => this.tellView());
       if (!window.BaitaHandout) {
         setInterval(() => this.lookForNews(), LOOK_MS);
@@ -187,6 +188,18 @@
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         if (this.command({ key: event.key })) { event.preventDefault(); event.stopPropagation(); }
       }, { capture: true }); // before Leaflet, which pans by the arrows that step through the scenes
+    }
+
+    listenTo(layer) { layer.on('hover', event => this.hover(event)).on('choose', event => this.clicked(event)); }
+
+    /** A set of millions has a layer of its own, which fetches tiles; any other one comes whole. */
+    useLayer(tiled) {
+      if (tiled && !this.tiled) this.listenTo(this.tiled = new L.TileSites({ categories: this.styles }));
+      const wanted = tiled ? this.tiled : this.whole;
+      if (wanted === this.layer) return;
+      this.layer.remove();
+      this.layer = L.siteLayer = wanted.addTo(this.map);
+      this.dataBase = '';
     }
 
     /** Take the last step back, or do it again; of a page without either the key means nothing. */
@@ -233,9 +246,9 @@
       let sites, bits, changed;
       try {
         [sites, bits, changed] = await Promise.all([
-          this.dataBase === state.data ? null : data.buffer(state.data + 'sites.bin'),
-          state.selection ? data.buffer(`${state.data}selection.bin?${state.selection}`) : null,
-          this.time ? this.time.fetch(state) : null,
+          state.tiles || this.dataBase === state.data ? null : data.buffer(state.data + 'sites.bin'),
+          state.selection && !state.tiles ? data.buffer(`${state.data}selection.bin?${state.selection}`) : null,
+          this.time && !state.tiles ? this.time.fetch(state) : null,
         ]);
       } catch {
         if (turn === this.turn) this.say(this.text.data_failed, { label: this.text.retry, run: () => this.setState(state) });
@@ -248,12 +261,14 @@
       this.canImport = state.importable;
       this.showSteps();
       if (this.deskButton) this.deskButton.hidden = !state.editable;
+      this.useLayer(Boolean(state.tiles));
+      const isNew = this.dataBase !== state.data;
       this.dataBase = state.data;
       this.siteBase = state.site;
-      if (sites) this.takeData(sites);
+      if (state.tiles) this.takeTiles(state, isNew); else if (sites) this.takeData(sites);
       this.showAllBut(state.hidden, bits ? new Uint8Array(bits) : null);
       if (this.time) this.time.arrive(state, changed);
-      if (sites) this.arrive(before);
+      if (isNew) this.arrive(before);
       this.refresh();
     }
 
@@ -261,6 +276,16 @@
       const shown = new Uint8Array(256).fill(1);
       for (const code of hidden) shown[code] = 0;
       this.layer.setFilter(shown, bits);
+    }
+
+    takeTiles(state, isNew) {
+      this.layer.setTiles({ address: state.tiles.address, base: state.data, query: state.selection, counts: state.tiles.counts });
+      if (!isNew) return;
+      this.words = new window.BaitaTileSites.TileWords(this.layer, this.dataBase, () => { this.layer._redraw(); this.table.paint(); });
+      this.layer.selected = -1;
+      this.placer.dataChanged();
+      this.table.forgetOrder(false);
+      this.loads++;
     }
 
     takeData(sites) {
@@ -353,7 +378,7 @@
         '[': () => (this.time ? this.time.step(-1) : false), ']': () => (this.time ? this.time.step(1) : false),
         p: () => this.post('key', { key: 'p' }), '/': () => this.post('key', { key: '/' }),
         b: () => { if (!this.tiles.length) return false; this.showTiles(!this.root.classList.contains('on-tiles')); return true; },
-        r: () => { if (!this.canEdit || this.presenting) return false; this.placer.startQueue(); return true; },
+        r: () => { if (!this.canEdit || this.presenting || this.layer.list) return false; this.placer.startQueue(); return true; },
         Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.figure && this.figure.open) this.figure.toggle(); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },
       }[key || run];
       if (run === 'undo' || run === 'redo') { this.step(run); return true; }
@@ -364,7 +389,8 @@
     // ---- what a person does --------------------------------------------------------------------------------
 
     /** All that the filter keeps; with little to show, the district around it gives the bearings. */
-    fit({ animate = true } = {}) {
+    async fit({ animate = true } = {}) {
+      try { if (this.layer.loadBounds) await this.layer.loadBounds(); } catch { /* then the district */ }
       const box = this.layer.visibleBounds();
       const small = !box || box.getNorthWest().distanceTo(box.getSouthEast()) < MIN_SPAN_KM * 1000;
       const target = !box ? this.home : small && this.home.contains(box) ? this.home : box;

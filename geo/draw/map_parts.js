@@ -238,7 +238,7 @@
       this.tabs.table.textContent = fill(text.tab_table, { n: seen.located.length });
       this.tabs.tray.textContent = fill(text.tab_tray, { n: seen.waiting.length });
       this.tabs.tray.classList.toggle('none', !seen.waiting.length);
-      this.queue.hidden = !this.page.canEdit || this.tab !== 'tray' || !seen.waiting.length;
+      this.queue.hidden = !this.page.canEdit || Boolean(layer.list) || this.tab !== 'tray' || !seen.waiting.length;
       if (!this.tab) return;
       this.rows = this.sorted(this.tab === 'tray' ? seen.waiting : seen.located);
       this.space.style.height = this.rows.length * ROW_PX + 'px';
@@ -253,7 +253,8 @@
     }
 
     sorted(rows) {
-      const { rows: order, descending } = this.order;
+      const { rows: order, descending } = this.order, { layer } = this.page;
+      if (layer.list) return layer.list(this.tab, this.order);
       if (!order) return rows;
       const wanted = new Uint8Array(order.length);
       for (const row of rows) wanted[row] = 1;
@@ -266,8 +267,9 @@
         this.order.descending = !this.order.descending;
       } else {
         let order;
-        try { order = await data.buffer(`${this.page.dataBase}order/${column}.bin`); } catch { this.page.say(this.page.text.data_failed); return; }
-        this.order = { column, descending: false, rows: new Uint32Array(order) };
+        if (this.page.layer.list) this.order = { column, descending: false, rows: null };
+        else try { order = await data.buffer(`${this.page.dataBase}order/${column}.bin`); } catch { this.page.say(this.page.text.data_failed); return; }
+        if (order) this.order = { column, descending: false, rows: new Uint32Array(order) };
       }
       this.update();
     }
@@ -282,14 +284,14 @@
 
     pick(i, { shiftKey }, on) {
       const from = shiftKey && this.lastPick >= 0 ? Math.min(this.lastPick, i) : i, to = shiftKey && this.lastPick >= 0 ? Math.max(this.lastPick, i) : i;
-      for (let k = from; k <= to; k++) if (on) this.picked.add(this.rows[k]); else this.picked.delete(this.rows[k]);
+      for (let k = from; k <= to; k++) if (this.rows[k] === undefined) continue; else if (on) this.picked.add(this.rows[k]); else this.picked.delete(this.rows[k]);
       this.lastPick = i;
       this.showPicks();
       this.paint();
     }
 
     pickAll(on) {
-      this.picked = new Set(on ? this.rows.subarray ? this.rows.subarray(0, MAX_PICKS) : this.rows.slice(0, MAX_PICKS) : []);
+      this.picked = new Set(on ? this.rows.subarray ? this.rows.subarray(0, MAX_PICKS) : this.rows.slice(0, MAX_PICKS).filter(row => row !== undefined) : []);
       if (on && this.rows.length > MAX_PICKS) this.page.say(fill(this.page.text.picks_limit, { n: MAX_PICKS }));
       this.showPicks();
       this.paint();
@@ -327,6 +329,12 @@
 
     line(i) {
       const { text, layer, styles, words } = this.page, row = this.rows[i];
+      if (row === undefined) { // of millions, a page at a time
+        layer.want(i);
+        const waiting = el('div', { class: 'row', role: 'row' }, '…');
+        waiting.style.top = i * ROW_PX + 'px';
+        return waiting;
+      }
       const w = words.peek(row), style = styles[layer.data.code[row]];
       const node = el('div', { class: 'row' + (row === layer.selected ? ' chosen' : ''), role: 'row', onclick: () => this.page.choose(row, { zoom: true }) });
       node.style.top = i * ROW_PX + 'px';

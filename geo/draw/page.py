@@ -27,6 +27,7 @@ SCRIPTS = (
     "map_parts",
     "map_placer",
     "map_tiles",
+    "tile_sites",
     "vector_basemap",
     "map_figure",
     "map_desk",

@@ -48,6 +48,14 @@ def search_text(fields: Iterable[str | None]) -> str:
     return BETWEEN.join(fold(text or "") for text in fields)
 
 
+def text_where(text: str) -> Where:
+    """Return the condition on `tile_search AS f` alone that a filter's text makes."""
+    words = [_word(word) for word in text.split()]
+    tests = ["false" if word is None else "strpos(f.search, ?) > 0" for word in words]
+    known = tuple(word for word in words if word is not None)
+    return Where(" AND ".join(tests) or "true", known, searches=True)
+
+
 def filter_where(chosen: SiteFilter, categories: Categories) -> Where:
     """Return the condition that keeps what a filter keeps.
 
@@ -65,10 +73,10 @@ def filter_where(chosen: SiteFilter, categories: Categories) -> Where:
 def besides_where(chosen: SiteFilter) -> Where:
     """Return the condition that keeps what the rest of a filter keeps, categories aside."""
     tests, values = ["true"], list[Any]()
-    words = [_word(word) for word in chosen.text.split()]
-    for word in words:
-        tests.append("false" if word is None else "strpos(f.search, ?) > 0")
-        values += [] if word is None else [word]
+    if chosen.text.split():
+        found = text_where(chosen.text)
+        tests.append(found.sql)
+        values += found.values
     if chosen.streets:
         wanted = ["" if street == NO_STREET else street for street in chosen.streets]
         tests.append("coalesce(s.street, '') = ANY (?)")
@@ -82,7 +90,7 @@ def besides_where(chosen: SiteFilter) -> Where:
         values.append(chosen.until)
     if chosen.located is not None:
         tests.append(LOCATED if chosen.located else f"NOT {LOCATED}")
-    return Where(" AND ".join(tests), tuple(values), searches=bool(words))
+    return Where(" AND ".join(tests), tuple(values), searches=bool(chosen.text.split()))
 
 
 def _word(word: str) -> str | None:

@@ -7,9 +7,10 @@ over is told so (`VersionGone`), and asks again.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import geopandas as gpd
@@ -37,6 +38,7 @@ from geo.store.filter_sql import (
     besides_where,
     filter_where,
     search_text,
+    text_where,
 )
 from geo.view import SiteFilter
 
@@ -95,6 +97,7 @@ class SiteTiles:
 
     def __init__(self, store: SiteStore, categories: Categories) -> None:
         self._store, self._categories = store, categories
+        self._found: OrderedDict[tuple[str, str], list[int] | None] = OrderedDict()
 
     # Getting ready
 
@@ -159,6 +162,35 @@ class SiteTiles:
             db.execute("SET LOCAL max_parallel_workers_per_gather TO 2")
             yield db
 
+    def _besides(self, db: Database, version: str, chosen: SiteFilter) -> Where:
+        """Return the condition of a filter, categories aside; its text, if few sites have it, as their numbers.
+
+        A text is looked for in all sites, which takes a second or two for millions: so that is done once.
+        """
+        fids = self._fids_of(db, version, chosen.text) if chosen.text.split() else None
+        if fids is None:
+            return besides_where(chosen)
+        return besides_where(replace(chosen, text="")).and_("s.fid = ANY (?)", fids)
+
+    def _all(self, db: Database, version: str, chosen: SiteFilter) -> Where:
+        shown = [key for key in self._categories.codes if key not in chosen.hidden]
+        return self._besides(db, version, chosen).and_(
+            "(s.kind || '.' || s.status) = ANY (?)", shown
+        )
+
+    def _fids_of(self, db: Database, version: str, text: str) -> list[int] | None:
+        """Return the numbers of the sites that have a text; None if they are too many to be named."""
+        key = (version, text)
+        if key not in self._found:
+            where = text_where(text)
+            query = f"SELECT f.fid FROM tile_search AS f WHERE {where.sql} LIMIT {_NAMED + 1}"
+            fids = [row[0] for row in db.execute(query, where.values)]
+            self._found[key] = None if len(fids) > _NAMED else fids
+            while len(self._found) > _KEPT_TEXTS:
+                with suppress(KeyError):
+                    self._found.popitem(last=False)
+        return self._found[key]
+
     def facts(self, version: str) -> Facts:
         """Return what the page says of the whole set."""
         with self._at(version) as db:
@@ -191,7 +223,7 @@ class SiteTiles:
 
     def counts(self, version: str, chosen: SiteFilter) -> list[list[int]]:
         """Return, for each category's code, how many sites the rest of a filter keeps and how many are on the map."""
-        where, codes = besides_where(chosen), self._categories.codes
+        codes = self._categories.codes
         counts = [[0, 0] for _ in codes]
         if _is_all(chosen):
             query, values = _COUNTS, (EVERYWHERE, COARSEST)
@@ -200,11 +232,12 @@ class SiteTiles:
                     if key in codes:
                         counts[codes[key]][level != EVERYWHERE] = int(n)
             return counts
-        query = (
-            f"SELECT s.kind || '.' || s.status, count(*), count(*) FILTER (WHERE {LOCATED})"
-            f" FROM {where.tables} WHERE {where.sql} GROUP BY 1"
-        )
         with self._at(version, chosen) as db:
+            where = self._besides(db, version, chosen)
+            query = (
+                f"SELECT s.kind || '.' || s.status, count(*), count(*) FILTER (WHERE {LOCATED})"
+                f" FROM {where.tables} WHERE {where.sql} GROUP BY 1"
+            )
             for key, total, located in db.execute(query, where.values):
                 if key in codes:
                     counts[codes[key]] = [total, located]
@@ -224,12 +257,12 @@ class SiteTiles:
         """Return west, south, east, north in degrees (EPSG:4326) of what a filter leaves on the map."""
         if _is_all(chosen):
             return self._bounds_of_cells(version, chosen)
-        where = filter_where(chosen, self._categories).and_(LOCATED)
-        query = (
-            "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e)"
-            f" FROM (SELECT ST_Extent(s.geom) AS e FROM {where.tables} WHERE {where.sql}) AS q"
-        )
         with self._at(version, chosen) as db:
+            where = self._all(db, version, chosen).and_(LOCATED)
+            query = (
+                "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e)"
+                f" FROM (SELECT ST_Extent(s.geom) AS e FROM {where.tables} WHERE {where.sql}) AS q"
+            )
             found = db.execute(query, where.values).fetchone()
         return None if found[0] is None else (found[0], found[1], found[2], found[3])
 
@@ -274,14 +307,15 @@ class SiteTiles:
         KeyError
             If it cannot be sorted by that.
         """
-        order, where = SORTS[sort], filter_where(chosen, self._categories)
+        order = SORTS[sort]
         down = " DESC" if descending else ""
         keys = ", ".join(f"{key}{down} NULLS LAST" for key in order.split(", "))
-        fids = (
-            f"SELECT s.fid FROM {where.tables} WHERE {where.sql} ORDER BY {keys}, s.fid"
-            " LIMIT ? OFFSET ?"
-        )
         with self._at(version, chosen) as db:
+            where = self._all(db, version, chosen)
+            fids = (
+                f"SELECT s.fid FROM {where.tables} WHERE {where.sql} ORDER BY {keys}, s.fid"
+                " LIMIT ? OFFSET ?"
+            )
             found = [row[0] for row in db.execute(fids, (*where.values, limit, offset))]
             return found, self._rows(db, found)
 
@@ -315,7 +349,8 @@ class SiteTiles:
         """Return a Mapbox vector tile of the located sites that the rest of a filter keeps, categories aside.
 
         Layer `sites` has them one by one, with the store's number as id, `code` of the category, `flag` as in
-        `geo.draw.site_layer` and `radius` in metres; layer `cells` has bubbles, with `n` sites of which `c<code>`
+        `geo.draw.site_layer`, `radius` in metres, and whether this tile is its `home`, the one of all tiles of a
+        zoom that counts it; layer `cells` has bubbles, with `n` sites of which `c<code>`
         are of a category. A tile has one of the two. The bubbles of all tiles of a zoom together count each site
         once; of a line or an area the middle of its box counts.
 
@@ -328,9 +363,10 @@ class SiteTiles:
         """
         if not (0 <= zoom <= MAX_ZOOM and 0 <= column < 2**zoom and 0 <= row < 2**zoom):
             raise ValueError(f"no tile {zoom}/{column}/{row}")
-        address, where = (zoom, column, row), besides_where(chosen).and_(LOCATED)
+        address = (zoom, column, row)
         counted = zoom <= LAST_BUBBLES and _is_all(chosen)
         with self._at(version, chosen) as db:
+            where = self._besides(db, version, chosen).and_(LOCATED)
             most = MOST_POINTS[zoom > LAST_BUBBLES]
             total = (
                 self._count_cells(db, address) if counted else _count(db, address, where, most + 1)
@@ -351,16 +387,19 @@ class SiteTiles:
 
     def _points(self, db: Database, address: tuple[int, int, int], where: Where) -> bytes:
         exact = ", ".join(repr(precision) for precision in sorted(EXACT))
+        (zoom, column, row), (px, py) = address, position("s.geom")
+        home = f"({px} >> {32 - zoom} = {column} AND {py} >> {32 - zoom} = {row})"
         query = f"""
             SELECT ST_AsMVT(q, 'sites', {EXTENT}, 'shape', 'fid') FROM (
               SELECT s.fid, k.code::int AS code,
                 1 + CASE WHEN ST_GeometryType(s.geom) = 'ST_Point' AND s.precision NOT IN ({exact})
                   THEN 2 ELSE 0 END
                 + CASE WHEN strpos(coalesce(s.match_method, ''), 'sketch') > 0 THEN 4 ELSE 0 END AS flag,
-                least(greatest(round(coalesce(s.uncertainty_m, 0)), 0), 65535)::int AS radius,
+                least(greatest(round(coalesce(s.uncertainty_m, 0)), 0), 65535)::int AS radius, {home} AS home,
                 ST_AsMVTGeom(ST_Transform(s.geom, 3857), ST_TileEnvelope(?, ?, ?), {EXTENT}, 64) AS shape
               FROM {where.tables} JOIN {_CODES} ON k.key = s.kind || '.' || s.status
-              WHERE {where.sql} AND {_IN_BOX} ORDER BY s.fid) AS q WHERE shape IS NOT NULL"""
+              WHERE {where.sql} AND {_IN_BOX} AND NOT ST_IsEmpty(s.geom)
+                AND (ST_GeometryType(s.geom) <> 'ST_Point' OR {home}) ORDER BY s.fid) AS q WHERE shape IS NOT NULL"""
         values = (*address, *self._codes(), *where.values, *_box(address))
         return bytes(db.execute(query, values).fetchone()[0])
 
@@ -385,6 +424,9 @@ class SiteTiles:
         return list(codes), list(codes.values())
 
 
+_NAMED = 20_000
+"""Sites with a text that are named by their numbers; a text of more is looked for each time."""
+_KEPT_TEXTS = 32
 _COUNTED = 20
 """Of so many source files it is counted which has the most sites."""
 _COUNTS = (

@@ -36,7 +36,7 @@ from geo.site import Correction, Precision
 from geo.store import SiteStore
 from geo.ui.address import current_dataset, current_language, shown_filter, write_filter
 from geo.ui.explain import explain
-from geo.ui.library import DATASETS, Snapshot, get_library
+from geo.ui.library import DATASETS, AnySnapshot, get_library
 from geo.ui.people import page_person, page_store
 from geo.ui.text import choose_language, load_text
 from geo.view import SiteFilter, read_day
@@ -252,7 +252,7 @@ def _place_same(asked: Action) -> None:
     words, library, dataset = _words()["place"], get_library(), current_dataset()
     store, site_id = page_store(dataset), str(asked.get("site_id"))
     try:
-        others = same_address(library.snapshot(dataset).sites, site_id)[:MAX_SAME]
+        others = same_address(library.snapshot(dataset).comparable(site_id), site_id)[:MAX_SAME]
         kept = place_like(store, site_id, others, who=page_person().name)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
@@ -262,7 +262,8 @@ def _place_same(asked: Action) -> None:
 
 def _placed(kept: Correction, message: str) -> None:
     """Tell that a site is placed, and how many others state the same address."""
-    same = same_address(get_library().snapshot(current_dataset()).sites, kept.site_id)
+    near = get_library().snapshot(current_dataset()).comparable(kept.site_id)
+    same = same_address(near, kept.site_id)
     _answer(True, message, undo=_did_place([kept]), site_id=kept.site_id, same=len(same))
 
 
@@ -274,10 +275,7 @@ def _edit(asked: Action) -> None:
     words, library, dataset = _words()["place"], get_library(), current_dataset()
     store, version = page_store(dataset), asked.get("version")
     try:
-        sites = library.snapshot(dataset).sites
-        seen = sites[sites["site_id"] == str(asked.get("site_id"))]
-        if seen.empty:
-            raise SiteMapError("this site is not there any more")
+        seen = _seen(library.snapshot(dataset), str(asked.get("site_id")))
         changes = read_changes(asked.get("values"), str(seen["kind"].iloc[0]), library.categories)
         if int(seen["version"].iloc[0]) != version:
             _answer(False, words["conflict"], conflict=True)
@@ -291,6 +289,13 @@ def _edit(asked: Action) -> None:
     else:
         said = words["edited" if report.step else "same"].format(name=seen["name"].iloc[0])
         _answer(True, said, undo=_did(report.step), edit=True)
+
+
+def _seen(snapshot: AnySnapshot, site_id: str) -> gpd.GeoDataFrame:
+    try:
+        return snapshot.site(site_id)
+    except KeyError:
+        raise SiteMapError("this site is not there any more") from None
 
 
 def _edit_many(asked: Action) -> None:
@@ -316,7 +321,7 @@ def _edit_many(asked: Action) -> None:
     _answer(True, message, undo=_did(report.step), many=True)
 
 
-def chosen_rows(snapshot: Snapshot | None, given: object) -> gpd.GeoDataFrame:
+def chosen_rows(snapshot: AnySnapshot | None, given: object) -> gpd.GeoDataFrame:
     """Return the sites of some rows of the table as a page has seen it.
 
     Parameters
@@ -335,10 +340,10 @@ def chosen_rows(snapshot: Snapshot | None, given: object) -> gpd.GeoDataFrame:
         raise SiteMapError("the data is newer than the page: look at the choice again")
     if not isinstance(given, list) or not 1 <= len(given) <= MAX_ROWS:
         raise SiteMapError(f"choose 1 to {MAX_ROWS} rows")
-    rows = {row for row in given if isinstance(row, int) and 0 <= row < len(snapshot.sites)}
-    if len(rows) != len(given):
+    seen = snapshot.rows_at({int(row) for row in given if isinstance(row, int)})
+    if len(seen) != len(given):
         raise SiteMapError("the data is newer than the page: look at the choice again")
-    return snapshot.sites.iloc[sorted(rows)]
+    return seen
 
 
 def _edit_sites(store: SiteStore, seen: gpd.GeoDataFrame, changes: dict[str, object]) -> EditReport:

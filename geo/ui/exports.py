@@ -97,7 +97,7 @@ def picture_of(order: Order, library: Library) -> Picture:
     """Return the picture an order means, on the set as it is now."""
     snapshot, since = library.snapshot(order.dataset).of(order.chosen.as_of), order.chosen.since
     return make_picture(
-        snapshot.sites,
+        snapshot.chosen_sites(order.chosen),
         order.chosen,
         library.categories,
         library.settings,

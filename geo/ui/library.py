@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -20,9 +20,11 @@ import pandas as pd
 
 from geo.category import Categories, load_categories
 from geo.draw.site_layer import compress, pack_mask, pack_sites, sort_order
+from geo.errors import ExportError
 from geo.pipeline import prepare_store
 from geo.settings import Settings, load_settings
 from geo.site import Claim
+from geo.store.tiles import Facts, SiteTiles, VersionGone, can_make_tiles
 from geo.timeline import Comparison, Timeline
 from geo.ui.figures import claims_until
 from geo.view import SiteFilter, SiteIndex
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from geo.store import SiteStore
 
 DATASETS = ("bulletin", "demo")
+KEPT_TILE_BYTES = 64_000_000
+MOST_EXPORTED = 50_000
 KEPT_SUMMARIES = 256  # filters of one version whose counts are remembered
 KEPT_VERSIONS = 3  # so that a page that was just overtaken can finish what it is fetching
 KEPT_DAYS = 6  # earlier days of one version; a table of 100,000 sites takes about 20 MB
@@ -164,6 +168,34 @@ class Snapshot:
         """Position in the table by site_id."""
         return {site_id: row for row, site_id in enumerate(self.sites["site_id"])}
 
+    @property
+    def by_tiles(self) -> bool:
+        """Whether the map is drawn by tiles, and the table comes in pages."""
+        return False
+
+    def site(self, site_id: str) -> gpd.GeoDataFrame:
+        """Return one site as a table of one row; `KeyError` if there is none."""
+        return self.sites.iloc[[self.rows[site_id]]]
+
+    def row_of(self, site_id: str) -> int:
+        """Return a site's number as the browser knows it, -1 on a day before it came; `KeyError` if there is none."""
+        row = self.rows.get(site_id)
+        if row is None and (self.present is None or site_id not in self.present.rows):
+            raise KeyError(site_id)
+        return -1 if row is None else row
+
+    def comparable(self, site_id: str) -> gpd.GeoDataFrame:
+        """Return the sites among which others like one may be looked for, that one among them."""
+        return self.sites
+
+    def chosen_sites(self, chosen: SiteFilter) -> gpd.GeoDataFrame:
+        """Return a table of which a filter keeps what it keeps of the set."""
+        return self.sites
+
+    def rows_at(self, rows: set[int]) -> gpd.GeoDataFrame:
+        """Return the sites of some rows as the browser numbers them, in order; those that are there."""
+        return self.sites.iloc[sorted(row for row in rows if 0 <= row < len(self.sites))]
+
     def bits(self, chosen: SiteFilter) -> bytes:
         """Return the rows that the filter keeps, categories aside, one bit each, gzip."""
         return compress(pack_mask(self.index.mask_besides_categories(chosen)))
@@ -214,6 +246,167 @@ class Snapshot:
         return str(dates.max().astype("datetime64[D]")) if len(dates) else ""
 
 
+class LargeSnapshot:
+    """One version of a set of millions: what `Snapshot` says, asked of the database; the table is never read.
+
+    Parameters
+    ----------
+    dataset, version, claims, categories
+        As of `Snapshot`.
+    tiles
+        Of the set's store.
+    store_version
+        Says the store's newest data version.
+    """
+
+    by_tiles = True
+    day: date | None = None
+    present: Snapshot | None = None
+
+    def __init__(
+        self,
+        dataset: str,
+        version: str,
+        claims: tuple[Claim, ...],
+        categories: Categories,
+        tiles: SiteTiles,
+        store_version: Callable[[], str],
+    ) -> None:
+        self.dataset, self.version = dataset, version
+        self.claims, self.categories, self.tiles = claims, categories, tiles
+        self._store_version = store_version
+        self._known: dict[tuple[str, SiteFilter], Any] = {}
+        self._drawn: OrderedDict[tuple[int, int, int, str], bytes] = OrderedDict()
+        self._drawn_bytes, self._lock = 0, threading.Lock()
+
+    def of(self, day: date | None) -> LargeSnapshot:
+        """Return itself: a set of millions is shown as it is now."""
+        return self
+
+    def deltas(self, chosen: SiteFilter) -> list[list[int]]:
+        """Nothing is compared with an earlier day."""
+        return []
+
+    def changes(self, since: date) -> pd.DataFrame | None:
+        """Nothing is compared with an earlier day."""
+        return None
+
+    @cached_property
+    def _facts(self) -> Facts:
+        return self._newest(self.tiles.facts)
+
+    @property
+    def aside(self) -> tuple[str, ...]:
+        """As of `Snapshot`; the first thousand."""
+        return self._facts.aside
+
+    @property
+    def fictitious(self) -> bool:
+        """As of `Snapshot`."""
+        return self._facts.fictitious
+
+    @property
+    def streets(self) -> list[str]:
+        """As of `Snapshot`."""
+        return list(self._facts.streets)
+
+    @property
+    def sources(self) -> list[str]:
+        """As of `Snapshot`."""
+        return list(self._facts.sources)
+
+    def counts(self, chosen: SiteFilter) -> list[list[int]]:
+        """As of `Snapshot`."""
+        besides = chosen.without_categories().without_time()
+        found: list[list[int]] = self._once("counts", besides, self.tiles.counts)
+        return found
+
+    def latest(self, chosen: SiteFilter) -> str:
+        """As of `Snapshot`."""
+        return str(self._once("latest", SiteFilter(until=chosen.until), self.tiles.latest))
+
+    def bounds(self, chosen: SiteFilter) -> tuple[float, float, float, float] | None:
+        """Return west, south, east, north (EPSG:4326) of what a filter leaves on the map."""
+        found: tuple[float, float, float, float] | None = self._once(
+            "bounds", chosen, self.tiles.bounds
+        )
+        return found
+
+    def _once(self, what: str, chosen: SiteFilter, ask: Callable[[str, SiteFilter], Any]) -> Any:
+        key = (what, chosen)
+        if key not in self._known:
+            answer = self._newest(ask, chosen)
+            if len(self._known) >= KEPT_SUMMARIES:
+                self._known.clear()
+            self._known[key] = answer
+        return self._known[key]
+
+    def _newest(self, ask: Callable[..., Any], *words: Any) -> Any:
+        """Ask of this version; if it is over by now, of the newest: the page hears of that within a second."""
+        version = self.version
+        for _ in range(3):
+            try:
+                return ask(version, *words)
+            except VersionGone:
+                version = self._store_version()
+        return ask(version, *words)
+
+    def tile(self, zoom: int, column: int, row: int, chosen: SiteFilter) -> bytes:
+        """Return a tile, gzip; see `SiteTiles.tile`. The latest are kept."""
+        besides = chosen.without_categories().without_time()
+        key = (zoom, column, row, besides.to_query())
+        with self._lock:
+            if key in self._drawn:
+                self._drawn.move_to_end(key)
+                return self._drawn[key]
+        data = compress(self.tiles.tile(self.version, zoom, column, row, besides))
+        with self._lock:
+            self._drawn_bytes += len(data) - len(self._drawn.pop(key, b""))
+            self._drawn[key] = data
+            while self._drawn_bytes > KEPT_TILE_BYTES:
+                self._drawn_bytes -= len(self._drawn.popitem(last=False)[1])
+        return data
+
+    def site(self, site_id: str) -> gpd.GeoDataFrame:
+        """As of `Snapshot`, but always the newest."""
+        fid = self._newest(self.tiles.fid, site_id)
+        found: gpd.GeoDataFrame = self._newest(self.tiles.rows, [fid])[1]
+        return found
+
+    def row_of(self, site_id: str) -> int:
+        """As of `Snapshot`: the store's number."""
+        return self.tiles.fid(self.version, site_id)
+
+    def comparable(self, site_id: str) -> gpd.GeoDataFrame:
+        """Only the site itself: nobody looks through millions for a like one while a person waits."""
+        return self.site(site_id)
+
+    def chosen_sites(self, chosen: SiteFilter) -> gpd.GeoDataFrame:
+        """Return what a filter keeps.
+
+        Raises
+        ------
+        ExportError
+            If that is more than a sheet or a file of the page can hold.
+        """
+        codes = {self.categories.codes[key] for key in chosen.hidden}
+        counts = self.counts(chosen)
+        total = sum(n for code, (n, _) in enumerate(counts) if code not in codes)
+        if chosen.located is None and total > MOST_EXPORTED:
+            raise ExportError(
+                f"{total} sites are too many for one file: filter to at most {MOST_EXPORTED}, "
+                "or copy the store (python -m geo copy)"
+            )
+        return self.tiles.page(self.version, chosen, limit=MOST_EXPORTED)[1]
+
+    def rows_at(self, rows: set[int]) -> gpd.GeoDataFrame:
+        """As of `Snapshot`: here a row's number is the store's."""
+        return self.tiles.rows(self.version, sorted(rows))[1]
+
+
+AnySnapshot = Snapshot | LargeSnapshot
+
+
 class Library:
     """The open stores and their snapshots. Safe to use from any thread.
 
@@ -228,7 +421,8 @@ class Library:
     def __init__(self, settings: Settings, categories: Categories) -> None:
         self.settings, self.categories = settings, categories
         self._stores: dict[str, SiteStore] = {}
-        self._snapshots: OrderedDict[tuple[str, str], Snapshot] = OrderedDict()
+        self._snapshots: OrderedDict[tuple[str, str], AnySnapshot] = OrderedDict()
+        self._large: set[str] = set()
         self._locks = {name: threading.RLock() for name in DATASETS}
 
     def store(self, dataset: str) -> SiteStore:
@@ -244,14 +438,14 @@ class Library:
                 self._stores[dataset] = prepare_store(self.settings, dataset)
             return self._stores[dataset]
 
-    def snapshot(self, dataset: str) -> Snapshot:
+    def snapshot(self, dataset: str) -> AnySnapshot:
         """Return the current snapshot of a set; a cheap look at the version when nothing has changed."""
         store = self.store(dataset)
         key = (dataset, store.data_version())
         found = self._snapshots.get(key)
         return found or self._read(dataset)
 
-    def at(self, dataset: str, version: str) -> Snapshot | None:
+    def at(self, dataset: str, version: str) -> AnySnapshot | None:
         """Return a snapshot that is current or was a moment ago, else None."""
         if dataset not in DATASETS:
             return None
@@ -263,27 +457,54 @@ class Library:
         except ValueError:
             return None
 
-    def _read(self, dataset: str) -> Snapshot:
+    def _read(self, dataset: str) -> AnySnapshot:
         with self._locks[dataset]:
             store = self.store(dataset)
             # Whoever waited for the lock finds what the one before has read.
             found = self._snapshots.get((dataset, store.data_version()))
             if found:
                 return found
-            version, sites = store.read_snapshot()
             claims = tuple(store.claims())
+            snapshot: AnySnapshot
+            if self._is_large(dataset, store):
+                tiles = SiteTiles(store, self.categories)
+                tiles.prepare()
+                snapshot = LargeSnapshot(
+                    dataset,
+                    store.data_version(),
+                    claims,
+                    self.categories,
+                    tiles,
+                    store.data_version,
+                )
+                return self._keep(snapshot)
+            version, sites = store.read_snapshot()
             known = (sites["kind"] + "." + sites["status"]).isin(list(self.categories.codes))
             aside = tuple(sites["name"][~known])
             sites = sites if not aside else sites[known].reset_index(drop=True)
-            snapshot = Snapshot(
-                *(dataset, version, sites, claims, self.categories, aside),
-                tell_changes=store.statement_changes,
+            return self._keep(
+                Snapshot(
+                    *(dataset, version, sites, claims, self.categories, aside),
+                    tell_changes=store.statement_changes,
+                )
             )
-            self._snapshots[dataset, version] = snapshot
-            mine = [key for key in self._snapshots if key[0] == dataset]
-            for key in mine[:-KEPT_VERSIONS]:
-                del self._snapshots[key]
-            return snapshot
+
+    def _keep(self, snapshot: AnySnapshot) -> AnySnapshot:
+        self._snapshots[snapshot.dataset, snapshot.version] = snapshot
+        mine = [key for key in self._snapshots if key[0] == snapshot.dataset]
+        for key in mine[:-KEPT_VERSIONS]:
+            del self._snapshots[key]
+        return snapshot
+
+    def _is_large(self, dataset: str, store: SiteStore) -> bool:
+        """Return whether a set is beyond what one table in memory is for; once it is, it stays so."""
+        if (
+            dataset not in self._large
+            and can_make_tiles(store)
+            and store.count_sites() > self.settings.large
+        ):
+            self._large.add(dataset)
+        return dataset in self._large
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,7 @@ from geo.ui.address import current_dataset, current_filter, current_language, fo
 from geo.ui.describe import subtitle_of, title_of
 from geo.ui.desk_routes import REAL
 from geo.ui.figures import key_figures
-from geo.ui.library import DATASETS, Snapshot, get_library
+from geo.ui.library import DATASETS, AnySnapshot, get_library
 from geo.ui.routes import asset_url
 from geo.ui.server import plain
 from geo.ui.sign_in import let_in, show_person, still_in
@@ -98,7 +98,7 @@ def _choices(dataset: str, language: str, text: dict[str, Any], person: Person |
             show_person(person, text["people"], language)
 
 
-def _figures(snapshot: Snapshot, text: dict[str, Any]) -> None:
+def _figures(snapshot: AnySnapshot, text: dict[str, Any]) -> None:
     data = {
         "part": "figures",
         "style": asset_url("panel.css"),
@@ -123,7 +123,7 @@ def _map_section(dataset: str, language: str) -> None:
         st.rerun(scope="app")
 
 
-def _filters(snapshot: Snapshot, text: dict[str, Any], language: str) -> None:
+def _filters(snapshot: AnySnapshot, text: dict[str, Any], language: str) -> None:
     words = text["page"]
     chosen, bad = current_filter(snapshot.categories)
     st.session_state["shown_filter"] = chosen
@@ -150,7 +150,7 @@ def _filters(snapshot: Snapshot, text: dict[str, Any], language: str) -> None:
         _more_filters(snapshot, chosen, text)
 
 
-def _more_filters(snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any]) -> None:
+def _more_filters(snapshot: AnySnapshot, chosen: SiteFilter, text: dict[str, Any]) -> None:
     words = text["page"]
     streets = [*snapshot.streets, NO_STREET]
     # A link may name a street that this set does not have: it stays, so that the page says what it filters by.
@@ -195,6 +195,8 @@ def _chips(dataset: str, language: str) -> None:
     library, text = get_library(), load_text(language)
     chosen, _ = current_filter(library.categories)
     snapshot = library.snapshot(dataset).of(chosen.as_of)
+    if snapshot.by_tiles:
+        chosen = chosen.without_time()
     data = {
         "part": "chips",
         "turn": st.session_state.get("chips_turn", 0),
@@ -206,7 +208,7 @@ def _chips(dataset: str, language: str) -> None:
 
 
 def _map_state(
-    snapshot: Snapshot, chosen: SiteFilter, text: dict[str, Any], language: str, person: Person
+    snapshot: AnySnapshot, chosen: SiteFilter, text: dict[str, Any], language: str, person: Person
 ) -> dict[str, Any]:
     home = district(get_library().settings.adcode).name
     words, latest = text["title"], chosen.as_of or snapshot.latest(chosen)
@@ -232,7 +234,19 @@ def _map_state(
         "editable": edits and snapshot.day is None,
         "steps": undo_and_redo(),
         "importable": edits and snapshot.dataset == REAL,
-        "welcome": snapshot.dataset == "bulletin",
+        "welcome": snapshot.dataset == "bulletin" and not snapshot.by_tiles,
+        "tiles": _tiles_state(snapshot, chosen),
+    }
+
+
+def _tiles_state(snapshot: AnySnapshot, chosen: SiteFilter) -> dict[str, Any] | None:
+    """Return what the map needs to draw a set by tiles; None for one that it gets whole."""
+    if not snapshot.by_tiles:
+        return None
+    return {
+        "address": f"../tiles-sites/{snapshot.dataset}/{snapshot.version}/",
+        "counts": snapshot.counts(chosen),
+        "filter": chosen.to_query(),
     }
 
 

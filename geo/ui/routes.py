@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
+import numpy as np
 import shapely
 import streamlit as st
 from starlette.requests import Request
@@ -25,7 +27,7 @@ from geo.category import LANGUAGES
 from geo.district import beside_store, built_folder, landmarks
 from geo.draw.basemaps import basemap, district_outline
 from geo.draw.page import content_policy, draw_map
-from geo.draw.site_layer import attribute_rows, compress, site_details
+from geo.draw.site_layer import CHUNK_ROWS, attribute_rows, compress, row_flags, site_details
 from geo.draw.tiles import Basemap as TileBasemap
 from geo.draw.tiles import media_type, open_tiles
 from geo.draw.vector_basemap import read_basemap
@@ -35,20 +37,23 @@ from geo.locate.datum import offset_grid
 from geo.placing import site_candidates
 from geo.settings import Settings
 from geo.store import SiteStore
+from geo.store.tiles import VersionGone
 from geo.ui.actions import candidate_id
 from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
 from geo.ui.desk_routes import desk_routes
 from geo.ui.export_routes import export_routes
-from geo.ui.library import DATASETS, Snapshot, get_library
+from geo.ui.library import DATASETS, AnySnapshot, LargeSnapshot, Snapshot, get_library
 from geo.ui.people import request_store
 from geo.ui.text import load_text
-from geo.view import SiteFilter, read_day
+from geo.view import SiteFilter, category_codes, read_day
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/baita"
 TILE_MARGIN = 0.1
 """How far around the district, in degrees, tiles of another datum are moved exactly."""
+MAX_OFFSET = 1_000_000
+"""How far down a table of millions pages go: nobody scrolls further, and the database would count that far."""
 MAX_CANDIDATES = 9
 """As many as there are keys for."""
 _DRAW = Path(__file__).parent.parent / "draw"
@@ -57,6 +62,7 @@ _OWN = {
     "map_parts.js": _DRAW,
     "map_placer.js": _DRAW,
     "map_tiles.js": _DRAW,
+    "tile_sites.js": _DRAW,
     "vector_basemap.js": _DRAW,
     "map_figure.js": _DRAW,
     "map_desk.js": _DRAW,
@@ -93,6 +99,13 @@ def routes() -> list[BaseRoute]:
         Route(prefix + "/data/{dataset}/{version}/days.json", handle(_days)),
         Route(prefix + "/data/{dataset}/{version}/changed.bin", handle(_changed)),
         Route(prefix + "/data/{dataset}/{version}/trend.json", handle(_trend)),
+        Route(prefix + "/data/{dataset}/{version}/page.json", handle(_page)),
+        Route(prefix + "/data/{dataset}/{version}/named.json", handle(_named)),
+        Route(prefix + "/data/{dataset}/{version}/bounds.json", handle(_bounds)),
+        Route(
+            prefix + "/tiles-sites/{dataset}/{version}/{z:int}/{x:int}/{y:int}.mvt",
+            handle(_site_tile),
+        ),
         Route(prefix + "/version/{dataset}", handle(_version)),
         Route(prefix + "/site/{dataset}/{site_id:path}.json", handle(_site)),
         Route(prefix + "/base/{stamp}/{name}", handle(_base_level)),
@@ -249,6 +262,21 @@ def _compressed_text(text: str) -> bytes:
 
 
 def _snapshot(request: Request) -> Snapshot:
+    """Return the table of a version; a set without one, drawn by tiles, has none of these addresses."""
+    found = _any_snapshot(request)
+    if not isinstance(found, Snapshot):
+        raise KeyError(found.dataset)
+    return found
+
+
+def _large(request: Request) -> LargeSnapshot:
+    found = _any_snapshot(request)
+    if not isinstance(found, LargeSnapshot):
+        raise KeyError(found.dataset)
+    return found
+
+
+def _any_snapshot(request: Request) -> AnySnapshot:
     dataset, version = request.path_params["dataset"], request.path_params["version"]
     if dataset not in DATASETS:
         raise KeyError(dataset)
@@ -262,7 +290,7 @@ def _positions(request: Request) -> Response:
     return gzipped(request, _snapshot(request).payload, "application/octet-stream", FOREVER)
 
 
-def _chosen(request: Request, snapshot: Snapshot) -> SiteFilter:
+def _chosen(request: Request, snapshot: AnySnapshot) -> SiteFilter:
     params = request.query_params
     return SiteFilter.from_params(
         {name: params.getlist(name) for name in params}, snapshot.categories
@@ -276,7 +304,11 @@ def _selection(request: Request) -> Response:
 
 
 def _days(request: Request) -> Response:
-    days = [day.isoformat() for day in _snapshot(request).timeline.days]
+    found = _any_snapshot(request)
+    # A set of millions is shown as it is now: its history stays in the store, site by site.
+    days = (
+        [] if isinstance(found, LargeSnapshot) else [day.isoformat() for day in found.timeline.days]
+    )
     return json_answer(request, {"days": days}, FOREVER)
 
 
@@ -298,6 +330,65 @@ def _trend(request: Request) -> Response:
     return json_answer(request, {"days": days, "counts": counts.T.to_numpy().tolist()}, FOREVER)
 
 
+def _site_tile(request: Request) -> Response:
+    """Send a tile of a set of millions, see `geo.store.tiles`."""
+    found, params = _large(request), request.path_params
+    try:
+        data = found.tile(params["z"], params["x"], params["y"], _chosen(request, found))
+    except ValueError:
+        raise KeyError(params["z"]) from None
+    except VersionGone as error:
+        raise Refused(410, str(error)) from None
+    return gzipped(request, data, "application/vnd.mapbox-vector-tile", FOREVER)
+
+
+def _page(request: Request) -> Response:
+    """Send some rows of the table of a set of millions, in an order."""
+    found, params = _large(request), request.query_params
+    offset, limit = int(params.get("offset", "0")), int(params.get("limit", "100"))
+    if not (0 <= offset <= MAX_OFFSET and 1 <= limit <= CHUNK_ROWS):
+        raise KeyError("offset")
+    try:
+        fids, sites = found.tiles.page(
+            found.version,
+            _chosen(request, found),
+            sort=params.get("sort", ""),
+            descending=params.get("down") == "yes",
+            offset=offset,
+            limit=limit,
+        )
+    except VersionGone as error:
+        raise Refused(410, str(error)) from None
+    return json_answer(request, _numbered(fids, sites, found), FOREVER)
+
+
+def _named(request: Request) -> Response:
+    """Send the words of some sites of a set of millions by the store's numbers."""
+    found = _large(request)
+    fids = [int(text) for text in request.query_params.getlist("fid")[:CHUNK_ROWS]]
+    try:
+        there, sites = found.tiles.rows(found.version, fids)
+    except VersionGone as error:
+        raise Refused(410, str(error)) from None
+    return json_answer(request, _numbered(there, sites, found), FOREVER)
+
+
+def _numbered(fids: list[int], sites: gpd.GeoDataFrame, found: LargeSnapshot) -> list[list[object]]:
+    """Return for each site its number, category code, flag, box (or None), and the words of `attribute_rows`."""
+    if not fids:
+        return []
+    codes, flags = category_codes(sites, found.categories), row_flags(sites)
+    boxes = [None if np.isnan(box[0]) else box for box in shapely.bounds(sites.geometry).tolist()]
+    words = attribute_rows(sites, 0)
+    rows = zip(fids, codes.tolist(), flags.tolist(), boxes, words, strict=True)
+    return [[fid, code, flag, box, *row] for fid, code, flag, box, row in rows]
+
+
+def _bounds(request: Request) -> Response:
+    found = _large(request)
+    return json_answer(request, {"bounds": found.bounds(_chosen(request, found))}, FOREVER)
+
+
 def _order(request: Request) -> Response:
     data = _snapshot(request).order(request.path_params["column"])
     return gzipped(request, data, "application/octet-stream", FOREVER)
@@ -309,11 +400,8 @@ def _words(request: Request) -> Response:
 
 
 def _row(request: Request) -> Response:
-    snapshot, site_id = _snapshot(request), request.query_params["site"]
-    row = snapshot.rows.get(site_id)
-    if row is None and (snapshot.present is None or site_id not in snapshot.present.rows):
-        raise KeyError(site_id)
-    return json_answer(request, {"row": -1 if row is None else row}, FOREVER)
+    snapshot, site_id = _any_snapshot(request), request.query_params["site"]
+    return json_answer(request, {"row": snapshot.row_of(site_id)}, FOREVER)
 
 
 def _version(request: Request) -> Response:
@@ -334,7 +422,7 @@ def _candidates(request: Request) -> Response:
     dataset, site_id = request.path_params["dataset"], request.path_params["site_id"]
     library = get_library()
     snapshot = library.snapshot(dataset)
-    site = snapshot.sites.iloc[snapshot.rows[site_id]]
+    site = snapshot.site(site_id).iloc[0]
     found = site_candidates(site, library.settings)[:MAX_CANDIDATES]
     return json_answer(request, {"candidates": [_candidate(one) for one in found]}, FRESH)
 
@@ -354,7 +442,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
     }
 
 
-def describe_site(snapshot: Snapshot, site_id: str, store: SiteStore) -> dict[str, Any]:
+def describe_site(snapshot: AnySnapshot, site_id: str, store: SiteStore) -> dict[str, Any]:
     """Return everything known of one site, as the detail panel shows it.
 
     Raises
@@ -362,10 +450,10 @@ def describe_site(snapshot: Snapshot, site_id: str, store: SiteStore) -> dict[st
     KeyError
         If the set has no such site.
     """
-    row = snapshot.rows[site_id]
+    site = snapshot.site(site_id)
     history = store.history(site_id)
     return {
-        **site_details(snapshot.sites, row, snapshot.categories),
+        **site_details(site, 0, snapshot.categories),
         "history": [
             {
                 "field": c.field,

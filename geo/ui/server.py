@@ -18,7 +18,7 @@ from geo.errors import SiteMapError
 from geo.store import GeoPackageStore
 from geo.store.backups import keep_daily
 from geo.ui.explain import explain
-from geo.ui.library import get_library
+from geo.ui.library import Snapshot, get_library
 from geo.ui.people import proxy_refusal
 from geo.ui.text import choose_language, log_failure
 
@@ -34,7 +34,8 @@ async def warm_up(app: object) -> AsyncIterator[dict[str, Any]]:
     def prepare() -> None:
         try:
             snapshot = get_library().snapshot("bulletin")
-            _ = snapshot.payload, snapshot.index
+            if isinstance(snapshot, Snapshot):
+                _ = snapshot.payload, snapshot.index
         except SiteMapError:
             log.exception("the first set could not be prepared; the page will say so")
         gc.collect()

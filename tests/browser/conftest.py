@@ -132,9 +132,9 @@ class Server:
             return json.load(reply)
 
 
-def start_server(folder: Path) -> Iterator[Server]:
+def start_server(folder: Path, **settings: str) -> Iterator[Server]:
     """Yield a running app whose stores are in a folder; a traceback in its output fails the tests."""
-    server = Server(folder)
+    server = Server(folder, settings=settings)
     try:
         server.wait()
         yield server
@@ -230,7 +230,8 @@ class Tab:
         self.until("!!(window.baita && baita.state && baita.layer.visible() && baita.words)")
         # The words of the rows that are drawn are there: hovering and labels need them.
         self.until(
-            "baita.layer.data.rows === 0 || (baita.words.peek(0), baita.words.chunks.size > 0)"
+            "baita.layer.data.rows === 0 || !!baita.words.known"  # of a set by tiles: when asked for
+            " || (baita.words.peek(0), baita.words.chunks.size > 0)"
         )
         close = self.frame.locator(".message.welcome .quiet")
         if not welcome and close.count():

@@ -154,9 +154,7 @@ def test_a_store_s_own_sites_come_out_with_their_shapes(tmp_path, new_schema):
     ("table", "said"),
     [("none", "there is no table none"), ("a;drop", "not a name"), ('x"y', "not a name")],
 )
-def test_a_table_that_is_not_there_is_told_without_the_address(
-    tmp_path, postgis_url, table, said
-):
+def test_a_table_that_is_not_there_is_told_without_the_address(tmp_path, postgis_url, table, said):
     joint = "&" if "?" in postgis_url else "?"
     with pytest.raises(SourceError, match=said) as raised:
         _run(f"{postgis_url}{joint}table={table}", tmp_path / "out", None)
