@@ -96,9 +96,11 @@ def _first(params: Mapping[str, Sequence[str]], name: str) -> str:
 def picture_of(order: Order, library: Library) -> Picture:
     """Return the picture an order means, on the set as it is now."""
     snapshot, since = library.snapshot(order.dataset).of(order.chosen.as_of), order.chosen.since
+    # A set of millions is shown as it is now, whatever day a link names.
+    chosen = order.chosen.without_time() if snapshot.by_tiles else order.chosen
     return make_picture(
-        snapshot.chosen_sites(order.chosen),
-        order.chosen,
+        snapshot.chosen_sites(chosen),
+        chosen,
         library.categories,
         library.settings,
         order.look,

@@ -333,8 +333,9 @@ def _trend(request: Request) -> Response:
 def _site_tile(request: Request) -> Response:
     """Send a tile of a set of millions, see `geo.store.tiles`."""
     found, params = _large(request), request.path_params
+    chosen = _chosen(request, found)
     try:
-        data = found.tile(params["z"], params["x"], params["y"], _chosen(request, found))
+        data = found.tile(params["z"], params["x"], params["y"], chosen)
     except ValueError:
         raise KeyError(params["z"]) from None
     except VersionGone as error:
@@ -345,7 +346,7 @@ def _site_tile(request: Request) -> Response:
 def _page(request: Request) -> Response:
     """Send some rows of the table of a set of millions, in an order."""
     found, params = _large(request), request.query_params
-    offset, limit = int(params.get("offset", "0")), int(params.get("limit", "100"))
+    offset, limit = _whole(params.get("offset", "0")), _whole(params.get("limit", "100"))
     if not (0 <= offset <= MAX_OFFSET and 1 <= limit <= CHUNK_ROWS):
         raise KeyError("offset")
     try:
@@ -365,12 +366,19 @@ def _page(request: Request) -> Response:
 def _named(request: Request) -> Response:
     """Send the words of some sites of a set of millions by the store's numbers."""
     found = _large(request)
-    fids = [int(text) for text in request.query_params.getlist("fid")[:CHUNK_ROWS]]
+    fids = [_whole(text) for text in request.query_params.getlist("fid")[:CHUNK_ROWS]]
     try:
         there, sites = found.tiles.rows(found.version, fids)
     except VersionGone as error:
         raise Refused(410, str(error)) from None
     return json_answer(request, _numbered(there, sites, found), FOREVER)
+
+
+def _whole(text: str) -> int:
+    """Return a number of an address; one that is none, or that no store has given, is not found."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise KeyError(text)
+    return int(text)
 
 
 def _numbered(fids: list[int], sites: gpd.GeoDataFrame, found: LargeSnapshot) -> list[list[object]]:
