@@ -1,6 +1,6 @@
 """The one filter as SQL: what `geo.view.SiteFilter` means, asked of the database instead of a table in memory.
 
-Nothing of a filter is ever part of a statement: it is bound. A law in tests/store/test_filter_sql.py holds the two
+Nothing of a filter is ever part of a statement: it is bound. A law in tests/store/test_site_tiles.py holds the two
 ways to the same ids.
 """
 

@@ -113,7 +113,7 @@ def test_a_tile_under_a_filter_is_another_one_and_hidden_categories_are_not_in_i
 def test_what_is_not_there_is_refused_shortly(library, client, path, status):
     reply = client.get(_address(library, path))
     assert reply.status_code == status
-    assert len(reply.content) < 200
+    assert len(reply.content) < 400
 
 
 def test_pages_names_and_bounds_are_those_of_the_store(library, client):
