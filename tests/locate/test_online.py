@@ -41,7 +41,7 @@ from hypothesis import strategies as st
 
 from geo.draw.basemaps import district_outline
 from geo.errors import SiteMapError
-from geo.locate import Corrections, find_match, online
+from geo.locate import Corrections, find_match
 from geo.locate.cache import AnswerCache
 from geo.locate.datum import from_wgs84
 from geo.locate.online import (
@@ -58,6 +58,7 @@ from geo.locate.online import (
     geocode_batch,
     make_provider,
     text_to_ask,
+    transport,
 )
 from geo.site import Match, Reason, SiteRecord, Source
 
@@ -81,7 +82,7 @@ KEY_NAMES = {"amap": "key", "baidu": "ak", "tianditu": "tk", "nominatim": "email
 
 @pytest.fixture(autouse=True)
 def _own_turns(monkeypatch):
-    monkeypatch.setattr(online, "_LIMITERS", {})
+    monkeypatch.setattr(transport, "LIMITERS", {})
 
 
 class _Time:
@@ -534,7 +535,7 @@ def test_what_is_no_answer_is_told_apart_and_retried_where_that_helps(name, repl
         _ask(_provider(server, name, time_=now))
     assert type(caught.value) is error
     assert len(server.asked) == calls
-    assert now.at < online.DEADLINE_S
+    assert now.at < transport.DEADLINE_S
     assert "\n" not in str(caught.value)
     assert PROVIDERS[name].title in str(caught.value)
 
@@ -605,13 +606,13 @@ def test_a_wait_that_the_service_asks_for_is_kept_or_it_is_not_asked_again():
 )
 def test_a_server_that_hangs_or_drips_is_given_up_in_time(reply, monkeypatch):
     # It would answer in a minute; that this raises at all shows that nobody waited for it.
-    monkeypatch.setattr(online, "_ATTEMPT_S", 0.25)
+    monkeypatch.setattr(transport, "ATTEMPT_S", 0.25)
     with serve(reply) as server, pytest.raises(GeocoderError, match="no answer in time"):
         _ask(_provider(server, deadline_s=1.0, clock=Clock()))
 
 
 def test_a_header_that_drips_is_given_up_in_time(monkeypatch):
-    monkeypatch.setattr(online, "_ATTEMPT_S", 0.25)
+    monkeypatch.setattr(transport, "ATTEMPT_S", 0.25)
     url, stop = dripping_header_server()
     with pytest.raises(GeocoderError, match="no answer in time"):
         _ask(_provider(url, deadline_s=1.0, clock=Clock()))
@@ -644,7 +645,7 @@ def test_https_is_used_and_only_a_trusted_certificate_is(own_certificate, monkey
 
 
 def test_a_handshake_that_hangs_is_given_up_in_time(monkeypatch):
-    monkeypatch.setattr(online, "_ATTEMPT_S", 0.25)
+    monkeypatch.setattr(transport, "ATTEMPT_S", 0.25)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         provider = _provider(f"https://127.0.0.1:{silent.getsockname()[1]}", deadline_s=1.0)
         with pytest.raises(GeocoderError, match="no answer in time"):
@@ -652,7 +653,7 @@ def test_a_handshake_that_hangs_is_given_up_in_time(monkeypatch):
 
 
 def test_a_name_that_is_looked_up_for_ever_is_given_up_in_time(monkeypatch):
-    monkeypatch.setattr(online, "_ATTEMPT_S", 0.25)
+    monkeypatch.setattr(transport, "ATTEMPT_S", 0.25)
     ended = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: ended.wait(60))
     with pytest.raises(GeocoderError, match="no answer in time"):
@@ -689,7 +690,7 @@ def test_another_host_is_never_asked():
     )
 )
 def test_turns_are_apart_and_never_too_late(callers):
-    limiter, now, last = online._Limiter(), 0.0, -math.inf
+    limiter, now, last = transport.Limiter(), 0.0, -math.inf
     for later, interval, patience in callers:
         now += later
         start = limiter.turn(now, interval, now + patience)
@@ -933,7 +934,7 @@ _ECHOES = [
 @pytest.mark.parametrize("reply", _ECHOES)
 @pytest.mark.parametrize("name", ["amap", "baidu", "nominatim"])
 def test_no_error_and_no_log_ever_holds_the_key(name, reply, caplog, capfd, monkeypatch):
-    monkeypatch.setattr(online, "_ATTEMPT_S", 0.1 if reply.hang_s else 4.0)
+    monkeypatch.setattr(transport, "ATTEMPT_S", 0.1 if reply.hang_s else 4.0)
     caplog.set_level(logging.DEBUG)
     with serve(reply) as server:
         provider = _provider(server, name)

@@ -1,41 +1,19 @@
-"""Online geocoders: 高德, 百度, 天地图 and Nominatim, off until an administrator sets one up.
-
-An answer is a candidate, seldom a fact: these services answer anything. It is taken without a person only if the
-service says in words what it found and the words are the ones asked for, at `intersection` or better, inside the
-district's outline.
-
-What each service returns, and what we ask for:
-
-- **高德** `v3/geocode/geo`: GCJ-02 always. Missing fields come as `[]`. `level` says what was matched.
-- **百度** `geocoding/v3`: BD-09 by default, GCJ-02 with `ret_coordtype=gcj02ll`. It has no `wgs84ll`: that word
-  belongs to its reverse geocoder, as the datum of the input. One answer, without a word of what was found.
-- **天地图** `geocoder?ds=`: CGCS2000. One answer; `keyWord` only repeats the question. It has no `city`.
-- **Nominatim** `search`: WGS84, latitude first. It has no `city` beside free text.
-
-The key is added to a request in the one thread that sends it, and nothing that leaves that thread holds it: no
-address, no answer (an echo is blotted out), no exception, no log.
-"""
+"""What each service is asked and what it answers: 高德, 百度, 天地图, Nominatim, in the same words."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
 import re
-import socket
-import ssl
-import threading
-import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import shapely
 from geopy import Location
-from geopy.adapters import AdapterHTTPError, BaseSyncAdapter, get_retry_after
+from geopy.adapters import AdapterHTTPError, get_retry_after
 from geopy.exc import (
     GeocoderAuthenticationFailure,
     GeocoderInsufficientPrivileges,
@@ -49,271 +27,30 @@ from geopy.exc import (
     GeopyError,
 )
 from geopy.geocoders.base import DEFAULT_SENTINEL, Geocoder
-from rapidfuzz.distance import Levenshtein
 
 from geo import __version__
-from geo.errors import DatumError, SiteMapError
-from geo.locate.cache import Answer, AnswerCache, Question
+from geo.errors import DatumError
+from geo.locate.cache import Question
 from geo.locate.datum import CHINA_BOX, Datum, to_wgs84
-from geo.locate.gazetteer import ACCEPT_SCORE, Candidate, accept
-from geo.locate.given import TOLERANCE_M, Boundary
-from geo.locate.names import HOME, elsewhere, is_home, normalise_name
-from geo.site import EXACT, MAPPED, PRECISIONS, Match, Precision, Reason, SiteRecord
+from geo.locate.given import Boundary
+from geo.locate.names import HOME
+from geo.locate.online import transport
+from geo.locate.online.transport import (
+    BACKOFF_S,
+    DEADLINE_S,
+    Clock,
+    GeocoderError,
+    Json,
+    KeyRefused,
+    Limiter,
+    QueryRefused,
+    QuotaError,
+    Secret,
+    Transport,
+)
+from geo.site import PRECISIONS, Precision
 
-METHOD = "online"
-"""The method of a match; the service's name follows, as in `online amap`."""
-DEADLINE_S = 10.0
-"""The longest one question may take, with waiting for its turn and every retry."""
-MAX_ANSWER_BYTES = 256 * 1024
-
-_ATTEMPT_S = 4.0
-_BACKOFF_S = (0.5, 2.0)  # before the second and the third attempt
-_GIVE_UP_AFTER = 5  # questions in a row without an answer: the service or the network is down
-_UNPROVEN = 89.0  # the best score of an answer that does not say what it found, or says another
-_LONGEST = 200  # characters of any text that goes out or comes in
-
-Json = Any
-Progress = Callable[[int, int], None]
-
-
-# --- errors ---------------------------------------------------------------------------------------
-
-
-class GeocoderError(SiteMapError):
-    """An online geocoder that cannot be used, or gave no usable answer.
-
-    Attributes
-    ----------
-    partial
-        What a batch had done when it stopped; None outside a batch.
-    """
-
-    partial: BatchReport | None = None
-
-
-class QuotaError(GeocoderError):
-    """The service's quota is used up, or it goes on asking to slow down."""
-
-
-class KeyRefused(GeocoderError):
-    """The service does not take the key."""
-
-
-class QueryRefused(GeocoderError):
-    """The service cannot work with this one question; others may go on."""
-
-
-# --- what is secret -------------------------------------------------------------------------------
-
-
-class Secret:
-    """A key that no text shows: only `reveal` gives it, and only the sending thread asks for it.
-
-    Parameters
-    ----------
-    value
-        8 to 128 letters, digits and `_ . ~ @ + -`, or "" for no key.
-
-    Raises
-    ------
-    GeocoderError
-        If it is anything else; the text does not repeat it.
-    """
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        if value and not re.fullmatch(r"[A-Za-z0-9_.~@+-]{8,128}", value):
-            raise GeocoderError(
-                "BAITA_GEOCODER_KEY is not a key: it needs 8 to 128 letters and digits; copy it again"
-            )
-        self._value = value
-
-    def __repr__(self) -> str:
-        return "<key>" if self._value else "<no key>"
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not written anywhere")
-
-    def reveal(self) -> str:
-        """Return the key."""
-        return self._value
-
-    def blot(self, text: str) -> str:
-        """Return a text with every trace of the key, plain or percent-encoded, blotted out."""
-        for form in {self._value, quote(self._value, safe="")} - {""}:
-            text = re.sub(re.escape(form), "***", text, flags=re.IGNORECASE)
-        return text
-
-
-# --- one request ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """What came back: a body, or a word for what failed (timeout, unreachable, certificate, large, packed)."""
-
-    status: int = 0
-    body: str = ""
-    retry_after: str = ""
-    failure: str = ""
-
-
-class _Exchange:
-    """One request and its reply in a thread of its own, so that nothing that hangs there holds up the caller.
-
-    A socket's timeout bounds each read and not their sum, and looking up a name has none at all.
-    """
-
-    def __init__(
-        self, url: str, headers: Mapping[str, str], parameter: str, secret: Secret, timeout_s: float
-    ) -> None:
-        self._url, self._headers, self._timeout_s = url, dict(headers), timeout_s
-        self._parameter, self._secret = parameter, secret
-        self._connection: http.client.HTTPConnection | None = None
-        self._reply, self._late = _Reply(failure="timeout"), False
-
-    def run(self) -> _Reply:
-        """Return the reply, or the failure `timeout` once the time is up."""
-        thread = threading.Thread(target=self._work, name="geocoder", daemon=True)
-        thread.start()
-        thread.join(self._timeout_s)
-        if not thread.is_alive():
-            return self._reply
-        self._late = True
-        socket_ = getattr(self._connection, "sock", None)
-        if socket_ is not None:
-            with suppress(OSError):
-                socket_.shutdown(socket.SHUT_RDWR)
-        return _Reply(failure="timeout")
-
-    def _work(self) -> None:
-        try:
-            self._reply = self._send()
-        except ssl.SSLCertVerificationError:
-            self._reply = _Reply(failure="certificate")
-        except TimeoutError:
-            self._reply = _Reply(failure="timeout")
-        except Exception:
-            # Whatever it is, its text and its frames may hold the address with the key: none may leave here.
-            self._reply = _Reply(failure="unreachable")
-        finally:
-            if self._connection is not None:
-                self._connection.close()
-
-    def _send(self) -> _Reply:
-        parts = urlsplit(self._url)
-        self._connection = _connection(parts.scheme, parts.hostname, parts.port, self._timeout_s)
-        self._connection.connect()
-        if self._late:
-            return _Reply(failure="timeout")
-        target = f"{parts.path}?{parts.query}"
-        if self._secret:
-            target += "&" + urlencode({self._parameter: self._secret.reveal()})
-        self._connection.request("GET", target, headers=self._headers)
-        response = self._connection.getresponse()
-        if response.getheader("Content-Encoding", "identity").lower() != "identity":
-            return _Reply(response.status, failure="packed")
-        body = response.read(MAX_ANSWER_BYTES + 1)
-        if len(body) > MAX_ANSWER_BYTES:
-            return _Reply(response.status, failure="large")
-        if response.length:  # http.client says nothing of a body that ends too early
-            return _Reply(response.status, failure="unreachable")
-        text = self._secret.blot(body.decode("utf-8-sig", errors="replace"))
-        wait = self._secret.blot(response.getheader("Retry-After", ""))
-        return _Reply(response.status, text, wait)
-
-
-def _connection(
-    scheme: str, host: str | None, port: int | None, timeout_s: float
-) -> http.client.HTTPConnection:
-    if scheme == "http":
-        return http.client.HTTPConnection(host or "", port, timeout=timeout_s)
-    return http.client.HTTPSConnection(
-        host or "", port, timeout=timeout_s, context=ssl.create_default_context()
-    )
-
-
-_FAILURES: Mapping[str, Callable[[], GeopyError]] = {
-    "timeout": lambda: GeocoderTimedOut("no answer in time"),
-    "unreachable": lambda: GeocoderUnavailable("no connection"),
-    "certificate": lambda: GeocoderServiceError("its certificate is not trusted"),
-    "large": lambda: GeocoderParseError("the answer is too large"),
-    "packed": lambda: GeocoderParseError("the answer is compressed, which was not asked for"),
-}
-
-
-class _Transport(BaseSyncAdapter):  # type: ignore[misc]  # geopy has no types
-    """What sends a geopy geocoder's requests: bounded in time and size, to one host, without redirects or proxies."""
-
-    def __init__(self, origin: tuple[str, str], parameter: str, secret: Secret) -> None:
-        super().__init__(proxies=None, ssl_context=None)
-        self._origin, self._parameter, self._secret = origin, parameter, secret
-
-    def get_text(self, url: str, *, timeout: float, headers: Mapping[str, str]) -> str:
-        """Return the body of a good reply, the key blotted out; raises what geopy's adapters may raise."""
-        if urlsplit(url)[:2] != self._origin:
-            raise GeocoderServiceError("another host than the one that is allowed")
-        reply = _Exchange(url, headers, self._parameter, self._secret, timeout).run()
-        if reply.failure:
-            raise _FAILURES[reply.failure]()
-        if reply.status != 200:
-            raise AdapterHTTPError(
-                f"HTTP {reply.status}",
-                status_code=reply.status,
-                headers={"retry-after": reply.retry_after},
-                text="",
-            )
-        return reply.body
-
-    def get_json(self, url: str, *, timeout: float, headers: Mapping[str, str]) -> Json:
-        """Return the parsed body; NaN and Infinity become None."""
-        text = self.get_text(url, timeout=timeout, headers=headers)
-        try:
-            content = json.loads(text, parse_constant=_nothing)
-            # Once more, because an escaped letter (\\u006b) hides the key from a plain search.
-            return json.loads(self._secret.blot(json.dumps(content)), parse_constant=_nothing)
-        except (ValueError, RecursionError):
-            pass
-        raise GeocoderParseError("the answer is not JSON")
-
-
-def _nothing(_constant: str) -> None:
-    return None
-
-
-# --- one turn after the other ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Where time comes from, in seconds that never go back."""
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
-class _Limiter:
-    """Gives out turns, so far apart as each caller asks; one for all of a process that ask one service."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = -math.inf
-
-    def turn(self, now: float, interval_s: float, until: float) -> float | None:
-        """Return when the next turn is and take it, or None if that is too late: then nothing is taken."""
-        with self._lock:
-            start = max(now, self._last + interval_s)
-            if start >= until:
-                return None
-            self._last = start
-            return start
-
-
-_LIMITERS: dict[str, _Limiter] = {}
+LONGEST = 200  # characters of any text that goes out or comes in
 
 
 # --- what services answer -------------------------------------------------------------------------
@@ -366,7 +103,7 @@ class Provider(Geocoder):  # type: ignore[misc]  # geopy has no types
     address: ClassVar[str]
     key_parameter: ClassVar[str]
     usual_per_second: ClassVar[float] = 3.0
-    longest_bytes: ClassVar[int] = 3 * _LONGEST
+    longest_bytes: ClassVar[int] = 3 * LONGEST
     datum: str
 
     def __init__(
@@ -386,9 +123,9 @@ class Provider(Geocoder):  # type: ignore[misc]  # geopy has no types
         origin = urlsplit(self.url)[:2]
         super().__init__(
             scheme=origin[0],
-            timeout=_ATTEMPT_S,
+            timeout=transport.ATTEMPT_S,
             user_agent=f"baita-one-map/{__version__}",
-            adapter_factory=lambda **_: _Transport(origin, self.key_parameter, secret),
+            adapter_factory=lambda **_: Transport(origin, self.key_parameter, secret),
         )
         # A reply that is not packed cannot unpack to more than was read.
         self.headers |= {"Accept-Encoding": "identity", "Connection": "close"}
@@ -438,7 +175,7 @@ class Provider(Geocoder):  # type: ignore[misc]  # geopy has no types
             )
         url = f"{self.url}?{urlencode(self._parameters(question))}"
         until = self._clock.now() + self.deadline_s
-        for pause_s in (*_BACKOFF_S, math.inf):
+        for pause_s in (*BACKOFF_S, math.inf):
             try:
                 return self._attempt(url, until)
             except (GeocoderTimedOut, GeocoderUnavailable, GeocoderRateLimited) as error:
@@ -476,14 +213,14 @@ class Provider(Geocoder):  # type: ignore[misc]  # geopy has no types
 
     def _attempt(self, url: str, until: float) -> Json:
         now = self._clock.now()
-        limiter = _LIMITERS.setdefault(self.name, _Limiter())
+        limiter = transport.LIMITERS.setdefault(self.name, Limiter())
         start = limiter.turn(now, self._interval_s, until)
         if start is None:
             raise GeocoderTimedOut("no turn in time")
         if start > now:
             self._clock.sleep(start - now)
         left_s = max(until - start, 0.01)
-        return self._call_geocoder(url, self._checked, timeout=min(_ATTEMPT_S, left_s))
+        return self._call_geocoder(url, self._checked, timeout=min(transport.ATTEMPT_S, left_s))
 
     def _checked(self, answer: Json) -> Json:
         self._complain(answer)
@@ -880,289 +617,8 @@ def _number(value: Json) -> float:
 
 def _clean(text: str) -> str:
     """Return a text on one line that any file can hold: no control characters, no halves of characters."""
-    whole = text[: 4 * _LONGEST].encode("utf-8", errors="replace").decode()
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", whole).split())[:_LONGEST]
-
-
-# --- candidates -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class OnlineCandidate(Candidate):
-    """A place that a service names, with its own numbers (longitude first) and their datum."""
-
-    raw_x: float | None = None
-    raw_y: float | None = None
-    raw_datum: str = ""
-
-
-def text_to_ask(record: SiteRecord, home: Sequence[str] = HOME) -> str:
-    """Return what is asked for a record: its address, else its name; "" for one that must not be asked.
-
-    Invented sites are never sent out, and what lies elsewhere by its source's own words is not looked for here.
-    """
-    said = (record.place, record.street)
-    if record.fictitious or any(elsewhere(text, home=home) for text in said if text):
-        return ""
-    if record.place.strip() and not is_home(record.place, home=home):
-        return record.place
-    return "" if elsewhere(record.name, home=home) else record.name
-
-
-class OnlineLocator:
-    """A locator that asks an online geocoder; the last one to be asked.
-
-    It never says `outside`, which would end the search for a record that another locator knows better: a service
-    that finds a place elsewhere has found another place.
-
-    Parameters
-    ----------
-    provider
-        Whom to ask, from `make_provider`.
-    cache
-        Where answers are kept: no question is asked twice.
-    outline
-        The district, EPSG:4326. None: nothing is taken without a person.
-    road_kinds
-        Kinds of site that are roads: a point is never their place, so a person decides.
-    live
-        False: only what the cache knows, as after `geocode_batch`. A service that is out of quota, refuses the key
-        or fails five times in a row is not asked again by this locator.
-    """
-
-    def __init__(
-        self,
-        provider: Provider,
-        cache: AnswerCache,
-        outline: shapely.Geometry | None,
-        *,
-        road_kinds: Iterable[str] = ("parking",),
-        live: bool = True,
-    ) -> None:
-        self._provider, self._cache = provider, cache
-        self._boundary = None if outline is None else Boundary(outline)
-        self.road_kinds = frozenset(road_kinds)
-        self._live = live
-        self._failures, self._stopped = 0, ""
-
-    def locate(self, record: SiteRecord) -> Match | None:
-        """Return where the service puts a record if that needs no person; else why to wait, or None."""
-        text = text_to_ask(record, self._provider.home)
-        if not text:
-            return None
-        try:
-            answer = self._answer(text)
-        except GeocoderError as error:
-            return self._waiting(0.0, Reason.NO_COORDINATE, f"没有答复：{error}")
-        if answer is None:
-            return None
-        found = self._candidates(text, answer)
-        return self._match(found, is_road=record.kind in self.road_kinds)
-
-    def candidates(self, text: str, *, limit: int = 10) -> list[OnlineCandidate]:
-        """Return what the service says of a name or an address, best first; errors as `Provider.ask`."""
-        answer = self._answer(text)
-        return [] if answer is None else self._candidates(text, answer)[:limit]
-
-    def _answer(self, text: str) -> Answer | None:
-        question = self._provider.question(text)
-        kept = self._cache.get(question)
-        if kept is not None or not self._live:
-            return kept
-        if self._stopped:
-            raise GeocoderError(self._stopped)
-        try:
-            content = self._provider.ask(question)
-        except QueryRefused:
-            raise
-        except GeocoderError as error:
-            self._failures += 1
-            final = isinstance(error, (QuotaError, KeyRefused))
-            self._stopped = str(error) if final or self._failures >= _GIVE_UP_AFTER else ""
-            raise
-        self._failures = 0
-        return self._cache.put(question, content)
-
-    def _candidates(self, text: str, answer: Answer) -> list[OnlineCandidate]:
-        made = [self._candidate(text, one, answer) for one in self._provider.read(answer.content)]
-        ranked = sorted(filter(None, made), key=lambda one: -one.score)
-        best, second = [*(one.score for one in ranked[:2]), 0.0, 0.0][:2]
-        return [
-            replace(one, margin=round(one.score - (best if n else second), 1))
-            for n, one in enumerate(ranked)
-        ]
-
-    def _candidate(self, text: str, found: Found, answer: Answer) -> OnlineCandidate | None:
-        lonlat = self._provider.lonlat(found)
-        if lonlat is None:
-            return None
-        point = shapely.Point(lonlat)
-        score, why = _likeness(text, found, self._provider.home)
-        precision = found.precision or Precision.COMMUNITY
-        level = f"级别“{found.level}”" + ("" if found.precision else "，不明")
-        return OnlineCandidate(
-            name=found.name or text,
-            score=score,
-            method=f"{METHOD} {self._provider.name}",
-            source=f"{self._provider.title}，{answer.asked_at:%Y-%m-%d} 查询",
-            precision=precision.value,
-            uncertainty_m=found.uncertainty_m,
-            geometry=point,
-            reason=self._reason(found, precision, point).value,
-            note=level,
-            why=why,
-            raw_x=found.x,
-            raw_y=found.y,
-            raw_datum=self._provider.datum,
-        )
-
-    def _reason(self, found: Found, precision: Precision, point: shapely.Point) -> Reason:
-        outside_m = self._boundary.metres_outside(point) if self._boundary else math.nan
-        if outside_m > TOLERANCE_M:
-            return Reason.OUTSIDE
-        if precision not in MAPPED:
-            return Reason.TOO_COARSE
-        sure = outside_m == 0 and found.precision is not None and precision in EXACT
-        return Reason.FOUND if sure else Reason.TO_CONFIRM
-
-    def _match(self, found: Sequence[OnlineCandidate], *, is_road: bool) -> Match | None:
-        """Return the one candidate that needs no person as a match, or what a person should know."""
-        if not found:
-            return None
-        here = [one for one in found if one.reason != Reason.OUTSIDE]
-        if not here:
-            note = f"只在区外找到：{_in_words(found[0])}"
-            return self._waiting(found[0].score, Reason.NO_COORDINATE, note)
-        taken = accept(here)
-        if not isinstance(taken, OnlineCandidate) or taken.reason or is_road:
-            return self._to_decide(here)
-        return Match(
-            method=taken.method,
-            geometry=taken.geometry,
-            precision=taken.precision,
-            uncertainty_m=taken.uncertainty_m,
-            score=taken.score,
-            raw_x=taken.raw_x,
-            raw_y=taken.raw_y,
-            raw_datum=taken.raw_datum,
-            note=f"{taken.source}：{taken.name}，{taken.note}",
-        )
-
-    def _to_decide(self, here: Sequence[OnlineCandidate]) -> Match:
-        level = [one for one in here if one.score >= ACCEPT_SCORE]
-        reason = Reason(here[0].reason or Reason.TO_CONFIRM)
-        if len(level) > 1 and reason != Reason.TOO_COARSE:
-            reason = Reason.AMBIGUOUS
-        note = "须由人确认：" + "；".join(_in_words(one) for one in here[:3])
-        return self._waiting(here[0].score, reason, note)
-
-    def _waiting(self, score: float, reason: Reason, note: str) -> Match:
-        method = f"{METHOD} {self._provider.name}"
-        return Match(method, score=score, reason=reason, note=f"{self._provider.title}：{note}")
-
-
-def _likeness(text: str, found: Found, home: Sequence[str]) -> tuple[float, str]:
-    """Return how far a place is proven to be the one asked for (0 to 100), and why, in words."""
-    if not found.name:
-        stated = found.score if found.score is not None and math.isfinite(found.score) else 0.0
-        return min(max(stated, 0.0), _UNPROVEN), "服务没有说明找到的是什么"
-    asked, told = normalise_name(text, home=home), normalise_name(found.name, home=home)
-    if asked == told:
-        return 100.0, "同名"
-    alike = 100.0 * Levenshtein.normalized_similarity(asked, told)
-    return min(alike, _UNPROVEN), f"服务找到的是“{found.name}”"
-
-
-def _in_words(one: OnlineCandidate) -> str:
-    lon, lat = one.lon_lat or (math.nan, math.nan)
-    within = "" if one.uncertainty_m is None else f"，± {one.uncertainty_m:.0f} m"
-    return f"{one.name}（{lon:.5f}, {lat:.5f}，WGS84{within}，{one.note}，{one.source}）"
-
-
-# --- many at once ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """What became of a batch: `total` is the sum of the others, always.
-
-    `asked` were answered by the service now, `cached` were known, `skipped` must not be asked (see `text_to_ask`),
-    `left` were not reached. `failed` holds (site_id, why) of each question that got no answer.
-    """
-
-    total: int
-    asked: int = 0
-    cached: int = 0
-    skipped: int = 0
-    failed: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def left(self) -> int:
-        """How many records were not reached."""
-        return self.total - self.asked - self.cached - self.skipped - len(self.failed)
-
-
-def geocode_batch(
-    records: Iterable[SiteRecord],
-    provider: Provider,
-    cache: AnswerCache,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> BatchReport:
-    """Ask a service for some records and keep every answer in the cache before the next question.
-
-    Asking again goes on where the last batch stopped or was killed: what the cache knows is not asked.
-
-    Parameters
-    ----------
-    records
-        Any number; see `text_to_ask` for what is asked.
-    provider, cache
-        As for `OnlineLocator`.
-    progress
-        Told how many are done, of how many, after each record; what it raises ends the batch.
-    cancelled
-        Asked before each question; True ends the batch, and the report says how many are left.
-
-    Raises
-    ------
-    QuotaError, KeyRefused
-        As soon as the service says so; `partial` is the report so far.
-    GeocoderError
-        After five questions in a row without an answer; `partial` is the report so far.
-    StoreError
-        If an answer cannot be kept.
-    """
-    todo = list(records)
-    report, in_a_row = BatchReport(len(todo)), 0
-    for record in todo:
-        if cancelled is not None and cancelled():
-            break
-        try:
-            report = _ask_one(record, provider, cache, report)
-            in_a_row = 0
-        except GeocoderError as error:
-            report = replace(report, failed=(*report.failed, (record.site_id, str(error))))
-            in_a_row += not isinstance(error, QueryRefused)
-            if isinstance(error, (QuotaError, KeyRefused)) or in_a_row >= _GIVE_UP_AFTER:
-                error.partial = report
-                raise
-        if progress is not None:
-            progress(report.total - report.left, report.total)
-    return report
-
-
-def _ask_one(
-    record: SiteRecord, provider: Provider, cache: AnswerCache, report: BatchReport
-) -> BatchReport:
-    text = text_to_ask(record, provider.home)
-    if not text:
-        return replace(report, skipped=report.skipped + 1)
-    question = provider.question(text)
-    if cache.get(question) is not None:
-        return replace(report, cached=report.cached + 1)
-    cache.put(question, provider.ask(question))
-    return replace(report, asked=report.asked + 1)
+    whole = text[: 4 * LONGEST].encode("utf-8", errors="replace").decode()
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", whole).split())[:LONGEST]
 
 
 # --- setting up -----------------------------------------------------------------------------------
