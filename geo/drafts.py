@@ -26,6 +26,7 @@ from geo.district import guard_records, known_names
 from geo.draw.basemaps import district_outline
 from geo.errors import SiteMapError, SourceError, StoreError
 from geo.locate.guard import Verdict
+from geo.locate.names import home_names
 from geo.pipeline import LoadReport, choice_key, import_records, read_prose, settle_known
 from geo.read import (
     Contents,
@@ -420,7 +421,10 @@ class Desk:
         """
         read = self.read(draft)
         comparison = compare_sites(
-            self._store.read_sites(), read.records, categories=self._categories
+            self._store.read_sites(),
+            read.records,
+            categories=self._categories,
+            home=home_names(self._settings.adcode),
         )
         return settle_known(read, comparison, _choices(draft)), comparison
 
@@ -439,6 +443,7 @@ class Desk:
             self._store.read_sites(),
             [_record(one, draft.name) for one in items],
             categories=self._categories,
+            home=home_names(self._settings.adcode),
         )
         lists = {
             name: [

@@ -174,7 +174,12 @@ def load_files(
     reports = []
     for file, read in zip(files, reads, strict=True):
         if not own:
-            known = compare_sites(store.read_sites(), read.records, categories=categories)
+            known = compare_sites(
+                store.read_sites(),
+                read.records,
+                categories=categories,
+                home=home_names(settings.adcode),
+            )
             read = settle_known(read, known)
         loaded = _load(store, file.name, read, locators, who=who, categories=categories, own=own)
         reports.append(loaded)
@@ -316,12 +321,11 @@ def locators_with(
     """Return the locators of `make_locators` with people's corrections from wherever they are kept."""
     gazetteer = district_gazetteer(settings, categories=categories)
     border = outline or outline_of(settings.adcode)
+    home = home_names(settings.adcode)
     locators: list[Locator] = [
-        Corrections(corrections),
+        Corrections(corrections, home=home),
         GivenCoordinates(border, ahead=ahead),
-        RoadLocator(
-            gazetteer.places, home=home_names(settings.adcode), road_kinds=gazetteer.road_kinds
-        ),
+        RoadLocator(gazetteer.places, home=home, road_kinds=gazetteer.road_kinds),
         gazetteer,
     ]
     online = online_geocoder(settings)
@@ -508,6 +512,11 @@ def prepare_store(
     return store
 
 
+def has_demo(settings: Settings) -> bool:
+    """Return whether the data folder brings invented sites along; a district of one's own need not."""
+    return all((settings.data / file).is_file() for file in _DEMO_FILES)
+
+
 def _refuse_damaged(store: SiteStore, settings: Settings) -> None:
     faults = store.structure_faults()
     if faults:
@@ -516,7 +525,9 @@ def _refuse_damaged(store: SiteStore, settings: Settings) -> None:
 
 
 def _site_files(settings: Settings, name: str) -> list[Path]:
-    return [settings.data / file for file in (("sites.csv",) if name == BULLETIN else _DEMO_FILES)]
+    if name == BULLETIN:
+        return [settings.data / "sites.csv"]
+    return [settings.data / file for file in _DEMO_FILES] if has_demo(settings) else []
 
 
 def _digest(settings: Settings, name: str) -> str:

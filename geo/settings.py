@@ -45,6 +45,8 @@ class Settings:
         The district, six digits (`BAITA_ADCODE`).
     who
         Whose name changes carry (`BAITA_WHO`); the operating system's user by default.
+    title
+        What the app is called (`BAITA_TITLE`); after its district by default.
     language
         Language of the first page, `zh` or `en` (`BAITA_LANGUAGE`).
     public_map
@@ -77,6 +79,7 @@ class Settings:
     adcode: str
     who: str
     language: str
+    title: str = ""
     public_map: Path | None = None
     approval: str = ""
     approved_until: date | None = None
@@ -129,6 +132,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         adcode,
         given.get("BAITA_WHO") or _user(),
         language,
+        title=given.get("BAITA_TITLE", ""),
         public_map=Path(public_map).expanduser().resolve() if public_map else None,
         approval=given.get("BAITA_PUBLIC_MAP_APPROVAL", ""),
         approved_until=_day("BAITA_PUBLIC_MAP_UNTIL", given),

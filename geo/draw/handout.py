@@ -78,7 +78,9 @@ def draw_handout(
         )
     names = [f"{name}.js" for name in ("leaflet", *SCRIPTS)] + ["leaflet.css", "map_page.css"]
     assets = {name: f"inside:{name.split('.')[0]}" for name in names}
-    html = draw_map(categories, basemap, text, language=language, assets=assets)
+    html = draw_map(
+        categories, basemap, text, language=language, assets=assets, title=words["title"]
+    )
     # Only now, when nothing is rendered as a template any more.
     changed = {} if old is None else {"changed": _text(old.tobytes())}
     data = script_json({"words": dict(words), **held_data(sites, categories), **changed})

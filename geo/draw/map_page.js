@@ -330,7 +330,7 @@
       this.empty.hidden = !nothing;
       if (!nothing) return;
       const action = (label, run) => el('button', { class: 'main', onclick: run }, label);
-      if (!total) this.empty.replaceChildren(el('p', {}, text.no_data), action(text.open_demo, () => this.post('open', { dataset: 'demo' })));
+      if (!total) this.empty.replaceChildren(el('p', {}, text.no_data), this.state.demo ? action(text.open_demo, () => this.post('open', { dataset: 'demo' })) : '');
       else if (seen.waiting.length) this.empty.replaceChildren(el('p', {}, fill(text.all_waiting, { n: seen.waiting.length })), action(text.show_tray, () => { if (this.table.tab !== 'tray') this.table.toggle('tray'); }));
       else this.empty.replaceChildren(el('p', {}, text.nothing_fits), action(text.clear_filter, () => this.post('key', { key: 'clear' })));
     }
@@ -343,7 +343,7 @@
       const close = () => { localStorage.setItem(key, '1'); box.remove(); };
       const box = el('div', { class: 'message welcome' }, el('p', {}, fill(text.welcome, { total, located: all.located.length, waiting })),
         el('button', { class: 'main', onclick: () => { close(); if (this.table.tab !== 'tray') this.table.toggle('tray'); } }, text.welcome_place),
-        el('button', { onclick: () => { close(); this.post('open', { dataset: 'demo' }); } }, text.open_demo),
+        state.demo ? el('button', { onclick: () => { close(); this.post('open', { dataset: 'demo' }); } }, text.open_demo) : '',
         el('button', { class: 'quiet', 'aria-label': text.close, onclick: close }, '×'));
       this.messages.append(box);
     }

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
+from html import escape
 from typing import cast
 
 import folium
@@ -65,6 +66,7 @@ def draw_map(
     *,
     language: str,
     assets: Mapping[str, str],
+    title: str = "",
 ) -> str:
     """Return the map page as HTML.
 
@@ -80,6 +82,8 @@ def draw_map(
         zh or en.
     assets
         File name to address for leaflet.css, map_page.css, leaflet.js and those of `SCRIPTS`.
+    title
+        What a browser calls the page.
 
     Returns
     -------
@@ -101,7 +105,7 @@ def draw_map(
     page._id = MAP_NAME
     figure = cast(Figure, page.get_root())
     figure._id = MAP_NAME
-    figure.title = "白塔一张图"
+    figure.title = MAP_NAME
     config = {"kinds": legend(categories, language), "basemap": basemap, "text": text}
     # Instead of Folium's own list of addresses on other hosts, for this map only. Leaflet comes first, because
     # a map's files are written before those of its children.
@@ -110,6 +114,8 @@ def draw_map(
     scripts = [(name, assets[f"{name}.js"]) for name in SCRIPTS]
     _SiteMap(script_json(config), scripts, [("map_page_css", assets["map_page.css"])]).add_to(page)
     html: str = figure.render()
+    # Only now, when nothing is rendered as a template any more.
+    html = html.replace(f"<title>{MAP_NAME}</title>", f"<title>{escape(title)}</title>", 1)
     return html.replace("<html>", f'<html lang="{"zh-CN" if language == "zh" else "en"}">', 1)
 
 

@@ -239,13 +239,13 @@ def _day(words: Wording) -> str:
 def plain(text: str) -> str:
     """Return a text as it may stand in a file's name on any system: short, visible, with no separators.
 
-    A name that Windows keeps for a device (CON, LPT1 ...) gets a line in front; nothing left becomes 白塔区一张图.
+    A name that Windows keeps for a device (CON, LPT1 ...) gets a line in front; nothing left becomes 一张图.
     """
     seen = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     name = re.sub(r'[\\/:*?"<>|\s]+', "-", seen)[:MAX_STEM].strip("-. ")
     if name.partition(".")[0].lower() in DEVICES:
         return f"_{name}"
-    return name or "白塔区一张图"
+    return name or "一张图"
 
 
 def write_file(target: Path, data: bytes) -> Path:

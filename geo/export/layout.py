@@ -62,7 +62,11 @@ Points = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What is written on a sheet, in one language. `labels` are the fixed words by name."""
+    """What is written on a sheet, in one language. `labels` are the fixed words by name.
+
+    `home` are the official names of the district and what it lies in, largest first: everybody in the room knows
+    them, so a name on the map need not begin with one.
+    """
 
     title: str
     subtitle: str
@@ -73,6 +77,7 @@ class Wording:
     notice: str
     language: str
     labels: dict[str, str]
+    home: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +283,7 @@ def lay_out(
     shapes = _shapes(sites, shown, frame, categories, numbers)
     radius = _symbol_radius(len(symbols), map_box)
     what = label_kind(labels, int(shown.sum()))
-    placed, dropped = _labels(symbols, shapes, map_box, radius, what)
+    placed, dropped = _labels(symbols, shapes, map_box, radius, what, wording.home)
     first = Sheet(
         preset=preset,
         frame=frame,
@@ -617,15 +622,16 @@ def legend_height(sheet: Sheet) -> float:
 # ---- labels ------------------------------------------------------------------------------------------------------
 
 
-def short_name(name: str) -> str:
-    """Return a name as it is said in a meeting: 辽宁易发式电气设备有限公司 becomes 易发式电气设备.
+def short_name(name: str, home: Sequence[str] = ()) -> str:
+    """Return a name as it is said in a meeting: 辽宁易发式电气设备有限公司 becomes 易发式电气设备 in 辽宁省.
 
     One that is still long is cut in the middle: branches and numbers at the end tell neighbours apart.
     """
     short = name
     for suffix in SHORT_SUFFIXES:
         short = short.removesuffix(suffix)
-    for prefix in ("辽宁省", "辽宁", "辽阳市", "辽阳", "白塔区"):
+    # 辽宁省, 辽宁, 辽阳市, 辽阳, 白塔区; not 白塔, which is part of names.
+    for prefix in [word for large in home[:-1] for word in (large, large[:-1])] + [*home[-1:]]:
         # What is left must still name something: 辽阳站 stays.
         known = short != name or len(short) > LONGEST_NAME
         if known and short.startswith(prefix) and len(short) - len(prefix) >= 3:
@@ -655,7 +661,12 @@ def cut_middle(
 
 
 def _labels(
-    symbols: Iterable[Symbol], shapes: Iterable[Shape], box: Box, radius: float, what: str
+    symbols: Iterable[Symbol],
+    shapes: Iterable[Shape],
+    box: Box,
+    radius: float,
+    what: str,
+    home: Sequence[str],
 ) -> tuple[tuple[Label, ...], tuple[str, ...]]:
     """Place a label at each site where there is room; return them and the ids of those without room."""
     if what == "none":
@@ -670,7 +681,7 @@ def _labels(
     room = Room(box, [Box(x - half, y - half, 2 * half, 2 * half) for x, y in symbols_at])
     placed, dropped = [], []
     for site_id, name, number, x, y, area in sorted(spots, key=lambda spot: (spot[4], spot[3])):
-        text = short_name(name) if names else str(number)
+        text = short_name(name, home) if names else str(number)
         label = _place(site_id, text, x, y, size, room, radius, far=names, centred=area)
         if label is None:
             dropped.append(site_id)

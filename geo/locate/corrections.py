@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from geo.locate.names import normalise_name
+from geo.locate.names import HOME, normalise_name
 from geo.site import Correction, Match, SiteRecord, make_site_id
 
 
@@ -18,20 +18,24 @@ class Corrections:
     ----------
     corrections
         Any order; of two for one site the newer holds.
+    home
+        Official names that may stand before a name, largest first.
     """
 
-    def __init__(self, corrections: Iterable[Correction]) -> None:
+    def __init__(self, corrections: Iterable[Correction], *, home: Sequence[str] = HOME) -> None:
+        self._home = home
         self._by_id: dict[str, Correction] = {}
         self._by_name: dict[tuple[str, str], list[Correction]] = {}
         for correction in sorted(corrections, key=_age, reverse=True):
             self._by_id.setdefault(correction.site_id, correction)
-            key = (correction.kind, normalise_name(correction.name))
+            key = (correction.kind, normalise_name(correction.name, home=home))
             self._by_name.setdefault(key, []).append(correction)
 
     def locate(self, record: SiteRecord) -> Match | None:
         """Return the newest correction that holds for a record, or None."""
         own = self._by_id.get(record.site_id)
-        named = self._by_name.get((record.kind, normalise_name(record.name)), [])
+        name = normalise_name(record.name, home=self._home)
+        named = self._by_name.get((record.kind, name), [])
         holding = [c for c in named if _same_site(c, record)]
         if own is not None:
             holding.append(own)

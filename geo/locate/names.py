@@ -94,6 +94,13 @@ def _syllables() -> dict[int, int]:
     return {ord(char): number[said] for char, said in (read | {"行": "han"}).items()}  # 银行, 支行
 
 
+def spell_out(name: str) -> str:
+    """Return a Chinese name in Latin letters as maps write it: Baita for 白塔."""
+    from pypinyin import lazy_pinyin
+
+    return "".join(lazy_pinyin(name)).capitalize()
+
+
 # --- numbers --------------------------------------------------------------------------------------
 
 _DIGITS = {char: n for n, char in enumerate("零一二三四五六七八九")} | {"〇": 0}

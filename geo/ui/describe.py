@@ -5,7 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from geo.category import Categories
+from geo.district import home_name
+from geo.locate.names import spell_out
+from geo.settings import Settings
+from geo.ui.text import load_text
 from geo.view import NO_STREET, SiteFilter
+
+_KIND_OF_DISTRICT = ("区", "县", "市", "旗")
+
+
+def app_title(settings: Settings, language: str) -> str:
+    """Return what this app is called: the administrator's word for it (`BAITA_TITLE`), else after its district."""
+    if settings.title:
+        return settings.title
+    name = home_name(settings.adcode)
+    short = name[:-1] if len(name) > 2 and name.endswith(_KIND_OF_DISTRICT) else name
+    if language == "en":
+        short = spell_out(short)
+    return str(load_text(language)["page"]["title"].format(name=short))
 
 
 def title_of(

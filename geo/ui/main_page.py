@@ -13,6 +13,7 @@ import streamlit as st
 from geo.access import Person, Right
 from geo.category import LANGUAGES
 from geo.draw.basemaps import district
+from geo.pipeline import has_demo
 from geo.site import PRECISIONS
 from geo.ui.actions import (
     act_on_chips,
@@ -23,7 +24,7 @@ from geo.ui.actions import (
     undo_and_redo,
 )
 from geo.ui.address import current_dataset, current_filter, current_language, follow
-from geo.ui.describe import subtitle_of, title_of
+from geo.ui.describe import app_title, subtitle_of, title_of
 from geo.ui.desk_routes import REAL
 from geo.ui.figures import key_figures
 from geo.ui.library import DATASETS, AnySnapshot, get_library
@@ -45,8 +46,13 @@ panel = st.components.v2.component(
 
 def main() -> None:
     """Write the page."""
-    st.set_page_config(page_title="白塔一张图", layout="wide", initial_sidebar_state="collapsed")
-    language = current_language(choose_language(st.context.locale, get_library().settings.language))
+    settings = get_library().settings
+    language = current_language(choose_language(st.context.locale, settings.language))
+    st.set_page_config(
+        page_title=app_title(settings, language),
+        layout="wide",
+        initial_sidebar_state="collapsed",
+    )
     dataset, text = current_dataset(), load_text(language)
     person = let_in(text["people"])
     if person is None:
@@ -61,7 +67,7 @@ def main() -> None:
     with st.spinner(text["page"]["preparing"]):
         snapshot = get_library().snapshot(dataset)
     with figures:
-        _figures(snapshot.of(current_filter(snapshot.categories)[0].as_of), text)
+        _figures(snapshot.of(current_filter(snapshot.categories)[0].as_of), text, language)
     _map_section(dataset, language)
 
 
@@ -71,10 +77,11 @@ def _choices(dataset: str, language: str, text: dict[str, Any], person: Person |
     left, middle, right, *last = st.columns([3, 2, 2, 3] if person else [3, 2, 2], gap="small")
     follow("set", dataset)
     follow("lang", language)
+    sets = DATASETS if has_demo(get_library().settings) else (dataset,)
     with left:
         st.segmented_control(
             words["dataset"],
-            DATASETS,
+            sets,
             required=True,
             format_func=words["datasets"].__getitem__,
             key="set",
@@ -98,11 +105,11 @@ def _choices(dataset: str, language: str, text: dict[str, Any], person: Person |
             show_person(person, text["people"], language)
 
 
-def _figures(snapshot: AnySnapshot, text: dict[str, Any]) -> None:
+def _figures(snapshot: AnySnapshot, text: dict[str, Any], language: str) -> None:
     data = {
         "part": "figures",
         "style": asset_url("panel.css"),
-        "title": text["page"]["title"],
+        "title": app_title(get_library().settings, language),
         "notice": text["notice"]["demo"] if snapshot.fictitious else "",
         "cards": key_figures(snapshot.claims, text),
     }
@@ -235,6 +242,7 @@ def _map_state(
         "steps": undo_and_redo(),
         "importable": edits and snapshot.dataset == REAL,
         "welcome": snapshot.dataset == "bulletin" and not snapshot.by_tiles,
+        "demo": has_demo(get_library().settings),
         "tiles": _tiles_state(snapshot, chosen),
     }
 
@@ -254,7 +262,7 @@ def _map(text: dict[str, Any], language: str) -> None:
     data = {
         "part": "map",
         "src": f"baita/map/{language}",
-        "title": text["page"]["title"],
+        "title": app_title(get_library().settings, language),
         "chips": {"language": language, **text["chips"]},
         "answer": st.session_state.get("answer"),
     }

@@ -26,6 +26,7 @@ from geo.export import (
     render_selection,
 )
 from geo.export.picture import check_public
+from geo.locate.names import home_names
 from geo.scheme import Bounds
 from geo.settings import Settings
 from geo.site import is_located
@@ -111,6 +112,7 @@ def make_picture(
             unit=text["export"]["unit"].format(unit=look.unit) if look.unit else "",
             language=look.language,
             labels={k: v for k, v in text["export"].items() if isinstance(v, str)},
+            home=home_names(settings.adcode),
             **_facts(selected, text, chosen),
         ),
         categories=categories,

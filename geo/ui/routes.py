@@ -40,6 +40,7 @@ from geo.store import SiteStore
 from geo.store.tiles import VersionGone
 from geo.ui.actions import candidate_id
 from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
+from geo.ui.describe import app_title
 from geo.ui.desk_routes import desk_routes
 from geo.ui.export_routes import export_routes
 from geo.ui.library import DATASETS, AnySnapshot, LargeSnapshot, Snapshot, get_library
@@ -150,6 +151,7 @@ def _drawn_page(language: str, base: str) -> tuple[str, str]:
         },
         load_text(language)["map"],
         language=language,
+        title=app_title(library.settings, language),
         assets={name: f"../static/{_digest()}/{name}" for name in names},
     )
     return html, content_policy(html)

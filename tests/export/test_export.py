@@ -224,7 +224,7 @@ def test_one_file_is_handed_out_as_it_is():
         ('a\\b:c*?"<>|d\n e.', "a-b-c-d-e.png"),
         ("白塔区\u202egnp.exe", "白塔区gnp.exe.png"),
         ("…\x00", "….png"),
-        ("...", "白塔区一张图.png"),
+        ("...", "一张图.png"),
         ("图" * 200, "图" * 60 + ".png"),
     ],
 )

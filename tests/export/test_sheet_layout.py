@@ -139,7 +139,13 @@ def test_a_road_keeps_its_course_and_a_coarse_point_its_circle(lay):
     ],
 )
 def test_a_name_is_shortened_as_people_say_it(name, short):
-    assert short_name(name) == short
+    assert short_name(name, ("辽宁省", "辽阳市", "白塔区")) == short
+
+
+def test_a_name_is_shortened_by_its_own_district_and_no_other():
+    home = ("浙江省", "杭州市", "西湖区")
+    assert short_name("杭州临平机械有限公司", home) == "临平机械"
+    assert short_name("辽阳鸿宇晶体有限公司", home) == "辽阳鸿宇晶体"
 
 
 def test_a_chinese_character_is_one_em():
