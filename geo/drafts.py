@@ -154,6 +154,8 @@ class Desk:
         Whose name a draft carries; the installation's own by default.
     files
         Tables that are open, shared with other people's desks of the same store.
+    fictitious
+        All that comes in is invented: every record says so.
     """
 
     def __init__(
@@ -165,10 +167,12 @@ class Desk:
         *,
         who: str = "",
         files: OpenFiles | None = None,
+        fictitious: bool = False,
     ) -> None:
         self._store, self._settings = store, settings
         self._categories, self._folder = categories, folder
         self._who, self._open = who or settings.who, OrderedDict() if files is None else files
+        self._fictitious = fictitious
 
     # ---- coming in
 
@@ -406,6 +410,12 @@ class Desk:
 
     def read(self, draft: Draft) -> ReadReport:
         """Return the records of a draft as they would be imported now, before known sites are looked at."""
+        read = self._read(draft)
+        if not self._fictitious:
+            return read
+        return replace(read, records=[replace(one, fictitious=True) for one in read.records])
+
+    def _read(self, draft: Draft) -> ReadReport:
         if draft.form == "table":
             layout = Layout.from_json(draft.layout or {})
             return read_source(self._contents(draft), categories=self._categories, layout=layout)

@@ -47,7 +47,7 @@
 
     async ask(path, options) {
       const mark = path.includes('?') ? '&' : '?';
-      const reply = await fetch(`../desk${path}${mark}lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`, options);
+      const reply = await fetch(`../desk${path}${mark}set=${this.page.state.dataset}&lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`, options);
       const said = await reply.json().catch(() => ({}));
       if (!reply.ok) throw new Error(said.error || this.text.failed);
       return said;
@@ -68,17 +68,44 @@
       const day = el('input', { type: 'date', 'aria-label': text.day, title: text.day_hint });
       const pick = el('input', { type: 'file', hidden: true, onchange: () => this.bring(pick.files[0], day.value) });
       this.status = el('div', { class: 'desk-status', role: 'status' });
-      const box = el('div', { class: 'drop' }, paste, el('div', { class: 'line' },
+      const real = this.page.canImport;
+      const tries = el('div', { class: 'tries', hidden: true });
+      const closed = el('div', { class: 'drop' }, el('p', { class: 'warning' }, text.not_here), el('button', { onclick: () => this.page.post('open', { dataset: 'bulletin' }) }, text.go_there), this.status);
+      const box = !real ? closed : el('div', { class: 'drop' }, paste, el('div', { class: 'line' },
         el('button', { class: 'main', onclick: () => this.bring(new Blob([paste.value]), day.value, true) }, text.read),
         el('button', { onclick: () => pick.click() }, text.choose), pick, el('label', {}, text.day, day)),
       el('p', { class: 'hint' }, text.formats), this.status);
       const lists = el('div', { class: 'lists' });
-      this.show(el('div', { class: 'desk-home' }, box, lists));
+      this.show(el('div', { class: 'desk-home' }, el('div', {}, box, tries), lists));
       try {
-        const { drafts, imports } = await this.ask('');
+        const { drafts, imports, samples } = await this.ask('');
+        this.offer(tries, samples);
         lists.replaceChildren(el('h3', {}, text.drafts), drafts.length ? el('ul', {}, ...drafts.map(one => this.draftLine(one))) : el('p', { class: 'hint' }, text.no_drafts),
           el('h3', {}, text.imports), imports.length ? el('ul', {}, ...imports.map(one => this.importLine(one))) : el('p', { class: 'hint' }, text.no_imports));
       } catch (error) { this.say(error); }
+    }
+
+    /** Invented files to try: each opens as a draft of the demo set, wherever one is. */
+    offer(box, samples) {
+      const { text } = this;
+      box.hidden = !samples.length;
+      box.replaceChildren(el('h3', {}, text.tries), el('p', { class: 'hint' }, text.tries_hint), el('div', { class: 'line' },
+        ...samples.map(one => el('button', { class: 'try', onclick: () => this.tryOut(one) }, one.label))));
+    }
+
+    async tryOut(one) {
+      if (this.job) return;
+      if (this.page.state.dataset !== 'demo') { this.pending = one; this.page.post('open', { dataset: 'demo' }); return; }
+      await this.reading(one.label, () => this.post('/sample/' + encodeURIComponent(one.file)));
+    }
+
+    /** The page has come to another set: its own drafts are shown, and a sample chosen before is read. */
+    async arrive() {
+      const { pending } = this;
+      this.pending = null;
+      if (!this.open && !pending) return;
+      if (!this.open) this.toggle(); else await this.home();
+      if (pending) await this.tryOut(pending);
     }
 
     draftLine(one) {

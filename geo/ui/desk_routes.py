@@ -16,6 +16,7 @@ from geo.category import LANGUAGES
 from geo.district import beside_store
 from geo.drafts import Desk, OpenFiles
 from geo.errors import SiteMapError
+from geo.samples import read_samples
 from geo.settings import Settings
 from geo.ui.answers import FRESH, Refused, handle, json_answer
 from geo.ui.desk import draft_head, import_head, view_draft, view_report
@@ -26,8 +27,9 @@ from geo.ui.people import request_person, request_store
 from geo.ui.text import load_text, log_failure
 
 MAX_UPLOAD = 20_000_000
-REAL = "bulletin"
-"""The one set that takes imports: what is invented never lies in one file with what is not."""
+REAL, DEMO = "bulletin", "demo"
+"""What people bring goes to the real set, samples go to the demo set: what is invented never lies in one file with
+what is not."""
 IMPORTS_SHOWN = 20
 
 
@@ -37,6 +39,7 @@ def desk_routes(prefix: str) -> list[BaseRoute]:
     return [
         Route(prefix + "/desk", _handle(_lists)),
         Route(prefix + "/desk/read", _handle(_begin, max_body=MAX_UPLOAD), methods=["POST"]),
+        Route(prefix + "/desk/sample/{name}", _handle(_sample), methods=["POST"]),
         Route(prefix + "/desk/job/{job_id}", _handle(_job), methods=["GET", "DELETE"]),
         Route(one, _handle(_draft), methods=["GET", "POST", "DELETE"]),
         Route(one + "/read", _handle(_again), methods=["POST"]),
@@ -74,15 +77,21 @@ def _open_files(settings: Settings) -> OpenFiles:
 
 def _desk(request: Request) -> Desk:
     """Return the desk as the person of a request may use it."""
-    library = get_library()
+    library, dataset = get_library(), _set(request)
     return Desk(
-        request_store(request, REAL),
+        request_store(request, dataset),
         library.settings,
         library.categories,
-        beside_store(library.settings, "drafts"),
+        beside_store(library.settings, "drafts" if dataset == REAL else "drafts-demo"),
         who=request_person(request).name,
         files=_open_files(library.settings),
+        fictitious=dataset == DEMO,
     )
+
+
+def _set(request: Request) -> str:
+    """Return the set whose desk is meant; the real one unless the request names the other."""
+    return DEMO if request.query_params.get("set") == DEMO else REAL
 
 
 def _language(request: Request) -> str:
@@ -98,13 +107,18 @@ def _said(error: SiteMapError, request: Request) -> Exception:
 
 
 def _lists(request: Request) -> Response:
-    imports = request_store(request, REAL).imports(IMPORTS_SHOWN)
+    imports = request_store(request, _set(request)).imports(IMPORTS_SHOWN)
+    language = _language(request)
     lists = {
         "drafts": [
             draft_head(draft) | {"interrupted": draft.unread and not _is_read(draft.draft_id)}
             for draft in _desk(request).drafts()
         ],
         "imports": [import_head(one) for one in imports],
+        "samples": [
+            {"file": one.path.name, "label": one.label[language]}
+            for one in read_samples(get_library().settings)
+        ],
     }
     return json_answer(request, lists, FRESH)
 
@@ -113,14 +127,29 @@ def _lists(request: Request) -> Response:
 
 
 def _begin(request: Request) -> Response:
+    if _set(request) != REAL:
+        raise Refused(403, "only samples go into the demo set")
     name = request.query_params.get("name", "")
     data, language, desk = request.state.body, _language(request), _desk(request)
     words = load_text(language)
     if not data.strip():
         raise Refused(422, words["desk"]["empty"])
     as_of = _day(request.query_params.get("as_of", ""))
+    return _receive(request, desk, name or words["desk"]["pasted"] + ".txt", data, as_of)
+
+
+def _sample(request: Request) -> Response:
+    """Read one of the files to try, for the demo set."""
+    if _set(request) != DEMO:
+        raise Refused(403, "samples go into the demo set only")
+    samples = {one.path.name: one.path for one in read_samples(get_library().settings)}
+    path = samples[request.path_params["name"]]
+    return _receive(request, _desk(request), path.name, path.read_bytes(), None)
+
+
+def _receive(request: Request, desk: Desk, name: str, data: bytes, as_of: date | None) -> Response:
     try:
-        draft = desk.receive(name or words["desk"]["pasted"] + ".txt", data, as_of=as_of)
+        draft = desk.receive(name, data, as_of=as_of)
     except SiteMapError as error:
         raise _said(error, request) from error
     try:
@@ -222,7 +251,7 @@ def _accept(request: Request) -> Response:
 def _undo(request: Request) -> Response:
     import_id, who = request.path_params["import_id"], request_person(request).name
     try:
-        done = request_store(request, REAL).undo_import(import_id, who=who)
+        done = request_store(request, _set(request)).undo_import(import_id, who=who)
     except SiteMapError as error:
         raise _said(error, request) from error
     kept = {"removed": done.removed, "restored": done.restored, "kept": list(done.kept)}
