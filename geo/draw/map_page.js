@@ -1,7 +1,7 @@
 /* The map page: one Leaflet map with our site layer, told what to show by the page around it.
  *
  * Messages in (from the same origin only): baita:state, baita:preview, baita:answer, baita:command. Messages out: baita:ready,
- * baita:view, baita:place, baita:undo, baita:open, baita:key. A filter never reloads this page.
+ * baita:view, baita:place, baita:undo, baita:open, baita:key, baita:tour. A filter never reloads this page.
  */
 (function () {
   'use strict';
@@ -305,7 +305,7 @@
       if (before && before.dataset === dataset) {
         if (this.chosenId) this.chooseId(this.chosenId);
       } else {
-        if (before) { this.choose(-1); this.placer.stop(); }
+        if (before) { this.choose(-1); this.placer.stop(); if (this.desk) this.desk.arrive(); }
         if (!before && view) this.map.setView([view.lat, view.lon], view.zoom, { animate: false });
         else this.fit({ animate: Boolean(before) });
         if (!before && view && view.site) this.chooseId(view.site);
@@ -342,6 +342,7 @@
       if (!state.welcome || waiting * 2 < total || localStorage.getItem(key)) return;
       const close = () => { localStorage.setItem(key, '1'); box.remove(); };
       const box = el('div', { class: 'message welcome' }, el('p', {}, fill(text.welcome, { total, located: all.located.length, waiting })),
+        localStorage.getItem('baita:tour') ? '' : el('button', { class: 'tour', onclick: () => { close(); this.post('tour', {}); } }, text.tour.take),
         el('button', { class: 'main', onclick: () => { close(); if (this.table.tab !== 'tray') this.table.toggle('tray'); } }, text.welcome_place),
         state.demo ? el('button', { onclick: () => { close(); this.post('open', { dataset: 'demo' }); } }, text.open_demo) : '',
         el('button', { class: 'quiet', 'aria-label': text.close, onclick: close }, '×'));
@@ -376,7 +377,7 @@
         e: () => { if (!this.figure || this.presenting) return false; this.figure.toggle(); return true; },
         ArrowRight: () => scene(1), PageDown: () => scene(1), ArrowLeft: () => scene(-1), PageUp: () => scene(-1),
         '[': () => (this.time ? this.time.step(-1) : false), ']': () => (this.time ? this.time.step(1) : false),
-        p: () => this.post('key', { key: 'p' }), '/': () => this.post('key', { key: '/' }),
+        p: () => this.post('key', { key: 'p' }), '?': () => this.post('key', { key: '?' }), '/': () => this.post('key', { key: '/' }),
         b: () => { if (!this.tiles.length) return false; this.showTiles(!this.root.classList.contains('on-tiles')); return true; },
         r: () => { if (!this.canEdit || this.presenting || this.layer.list) return false; this.placer.startQueue(); return true; },
         Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.figure && this.figure.open) this.figure.toggle(); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },
@@ -402,10 +403,9 @@
       if (box) this.map.fitBounds(box, { padding: [80, 80], maxZoom: Math.max(16, this.map.getZoom()) });
     }
 
-    /** Imports go to the real set only; on the invented one the button says where. */
+    /** What people bring goes to the real set only; the invented one has samples to try. */
     openDesk() {
       if (!this.canEdit) return;
-      if (!this.canImport) { this.say(this.text.desk.not_here, { label: this.text.desk.go_there, run: () => this.post('open', { dataset: 'bulletin' }) }); return; }
       if (this.figure && this.figure.open) this.figure.toggle();
       this.desk.toggle();
     }

@@ -99,6 +99,8 @@ def _choices(dataset: str, language: str, text: dict[str, Any], person: Person |
             on_change=choose_shown_language,
         )
     with right, st.popover(words["help"], width="stretch"):
+        guide = {"part": "help", "guide": f"baita/guide/{language}", "words": text["guide"]}
+        panel(key="help", data=guide)
         st.markdown(words["help_text"]["body"])
     if person:
         with last[0]:
@@ -262,6 +264,7 @@ def _map(text: dict[str, Any], language: str) -> None:
     data = {
         "part": "map",
         "src": f"baita/map/{language}",
+        "guide": f"baita/guide/{language}",
         "title": app_title(get_library().settings, language),
         "chips": {"language": language, **text["chips"]},
         "answer": st.session_state.get("answer"),

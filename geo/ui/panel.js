@@ -10,7 +10,7 @@ const HASH = /^#(\d+(?:\.\d+)?)\/(-?\d+(?:\.\d+)?)\/(-?\d+(?:\.\d+)?)(?:\/(.+))?
 export default function (component) {
   const { data, parentElement } = component;
   addStyle(data.style);
-  ({ map: showMap, chips: showChips, figures: showFigures })[data.part](component, data, parentElement);
+  ({ map: showMap, chips: showChips, figures: showFigures, help: showHelp })[data.part](component, data, parentElement);
 }
 
 const ASKED = {}, REPEAT_MS = 5000;
@@ -34,6 +34,7 @@ function addStyle(href) {
 function showMap(component, data, host) {
   MAP.act = what => ask(component, what);
   MAP.words = data.chips;
+  MAP.guide = data.guide;
   if (!MAP.frame || !host.contains(MAP.frame) || MAP.frame.dataset.src !== data.src) {
     MAP.frame = Object.assign(document.createElement('iframe'), { className: 'baita-map', title: data.title, src: data.src, allow: 'fullscreen; clipboard-write' });
     MAP.frame.dataset.src = data.src;
@@ -83,6 +84,7 @@ const FROM_MAP = {
   time(message) { MAP.act({ type: 'time', as_of: message.as_of, since: message.since }); },
   open(message) { MAP.act({ type: 'open', dataset: message.dataset }); },
   key(message) { pressed(message.key); },
+  tour() { takeTour(); },
 };
 
 window.addEventListener('message', event => {
@@ -109,6 +111,7 @@ function pressed(key) {
   const presenting = document.documentElement.classList.contains('baita-presenting');
   if (key === 'p' || (key === 'Escape' && presenting)) present(!presenting);
   else if (key === 'clear') MAP.act({ type: 'clear' });
+  else if (key === '?') openGuide();
   else if (key === '/') {
     const search = document.querySelector('.st-key-q input');
     window.focus();
@@ -130,6 +133,30 @@ document.addEventListener('keydown', event => {
     MAP.send({ type: 'baita:command', key: event.key });
   }
 });
+
+// ---- help ------------------------------------------------------------------------------------------------------
+
+/** The guide in a tab of its own, so that the map stays as it is; the same tab each time. */
+function openGuide() { window.open(new URL(MAP.guide, document.baseURI), 'baita-guide'); }
+
+/** Fetched when first asked for: most visits need no tour. */
+async function takeTour() { if (MAP.frame && MAP.ready) (await import('./tour.js')).startTour(MAP.frame); }
+
+function showHelp(component, data, host) {
+  if (host.querySelector('.baita-help')) return;
+  const box = document.createElement('div'), guide = document.createElement('a'), tour = document.createElement('button');
+  box.className = 'baita-help';
+  Object.assign(guide, { href: data.guide, target: 'baita-guide', textContent: data.words.open });
+  Object.assign(tour, { type: 'button', textContent: data.words.tour });
+  tour.addEventListener('click', () => {
+    // Streamlit closes what is open at a press outside it.
+    document.body.dispatchEvent(new MouseEvent('mousedown', { bubbles: true }));
+    document.body.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+    takeTour();
+  });
+  box.append(guide, tour);
+  host.append(box);
+}
 
 // ---- status chips ---------------------------------------------------------------------------------------------
 

@@ -43,6 +43,8 @@ from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
 from geo.ui.describe import app_title
 from geo.ui.desk_routes import desk_routes
 from geo.ui.export_routes import export_routes
+from geo.ui.guide import FOLDER as GUIDE
+from geo.ui.guide import GUIDE_POLICY, guide_page, picture_path
 from geo.ui.library import DATASETS, AnySnapshot, LargeSnapshot, Snapshot, get_library
 from geo.ui.people import request_store
 from geo.ui.text import load_text
@@ -72,6 +74,8 @@ _OWN = {
     "map_page.css": _DRAW,
     "panel.js": Path(__file__).parent,
     "panel.css": Path(__file__).parent,
+    "tour.js": Path(__file__).parent,
+    "guide.css": GUIDE,
 }
 _LEAFLET = ("leaflet.js", "leaflet.css", "images/layers.png", "images/layers-2x.png")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
@@ -91,6 +95,8 @@ def routes() -> list[BaseRoute]:
     prefix = base_path() + PREFIX
     return [
         Route(prefix + "/map/{language}", handle(_map_page)),
+        Route(prefix + "/guide/{language}", handle(_guide)),
+        Route(prefix + "/guide/picture/{name}", handle(_guide_picture)),
         Route(prefix + "/static/{digest}/{name:path}", handle(_asset, everybody=True)),
         Route(prefix + "/data/{dataset}/{version}/sites.bin", handle(_positions)),
         Route(prefix + "/data/{dataset}/{version}/selection.bin", handle(_selection)),
@@ -155,6 +161,29 @@ def _drawn_page(language: str, base: str) -> tuple[str, str]:
         assets={name: f"../static/{_digest()}/{name}" for name in names},
     )
     return html, content_policy(html)
+
+
+def _guide(request: Request) -> Response:
+    html = _guide_html(request.path_params["language"])
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": GUIDE_POLICY}
+    return gzipped(request, _compressed_text(html), "text/html; charset=utf-8", headers)
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _guide_html(language: str) -> str:
+    library = get_library()
+    title = app_title(library.settings, language)
+    return guide_page(language, library.categories, title=title, assets=f"../static/{_digest()}")
+
+
+def _guide_picture(request: Request) -> Response:
+    name, _, language = request.path_params["name"].removesuffix(".webp").partition("-")
+    if language not in LANGUAGES:
+        raise KeyError(name)
+    data = picture_path(name, language).read_bytes()
+    return Response(
+        data, media_type="image/webp", headers={"Cache-Control": "public, max-age=86400"}
+    )
 
 
 @lru_cache(maxsize=2)

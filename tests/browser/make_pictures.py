@@ -1,6 +1,7 @@
 """Make README's pictures again from the running app: `python tests/browser/make_pictures.py`.
 
-Not a test: it writes .readme/*.png, which somebody then looks at. The sets are filled into a temporary store, so the
+Not a test: it writes .readme/*.png and, small, those of the guide in both languages (geo/ui/guide/pictures/*.webp;
+`--guide` writes these alone), which somebody then looks at. The sets are filled into a temporary store, so the
 pictures show what a first start shows.
 """
 
@@ -14,7 +15,7 @@ import tempfile
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -161,8 +162,94 @@ def _import_pictures(browser: Browser, address: str, folder: Path) -> None:
     page.screenshot(path=TARGET / "table-zh.png")
 
 
+# ---- the guide's own, in both languages --------------------------------------------------------------------------
+
+GUIDE = ROOT / "geo" / "ui" / "guide" / "pictures"
+GUIDE_SIZE, GUIDE_WIDTH = (1280, 720), 1120
+LOCALES = {"zh": "zh-CN", "en": "en-US"}
+Shot = Callable[[Page, Path], None]
+
+
+def _first(page: Page, folder: Path) -> None:
+    page.evaluate(f"{MAP}.fit({{animate: false}})")
+
+
+def _desk(page: Page, folder: Path) -> None:
+    page.keyboard.press("i")
+    page.frame(url="**/baita/map/*").locator(".tries .try").first.wait_for()
+
+
+def _sample(number: int) -> Shot:
+    def open_one(page: Page, folder: Path) -> None:
+        _desk(page, folder)
+        frame = page.frame(url="**/baita/map/*")
+        frame.locator(".tries .try").nth(number).click()
+        frame.locator(".desk .card, .desk .grid-box table").first.wait_for()
+
+    return open_one
+
+
+def _placing(page: Page, folder: Path) -> None:
+    page.keyboard.press("r")
+    for _ in range(9):
+        page.wait_for_timeout(400)
+        page.keyboard.press("n")
+
+
+def _history(page: Page, folder: Path) -> None:
+    page.evaluate(f"{MAP}.map.setView([41.2632, 123.1800], 15, {{animate: false}})")
+    page.evaluate(f"{MAP}.chooseId('demo-ent-004')")
+    page.wait_for_timeout(800)
+    page.evaluate(
+        f"{MAP}.detail.node.querySelectorAll('details').forEach(one => {{ one.open = true; }})"
+    )
+
+
+def _changes(page: Page, folder: Path) -> None:
+    page.evaluate(f"{MAP}.time.panel.open('changes')")
+
+
+def _figure(page: Page, folder: Path) -> None:
+    page.keyboard.press("e")
+    page.wait_for_timeout(1500)
+
+
+def _present(page: Page, folder: Path) -> None:
+    page.keyboard.press("p")
+
+
+GUIDE_SHOTS: dict[str, tuple[str, Shot]] = {
+    "first": ("set=demo", _first),
+    "desk": ("set=demo", _desk),
+    "review": ("set=demo", _sample(0)),
+    "table": ("set=demo", _sample(2)),
+    "placing": ("", _placing),
+    "history": ("set=demo", _history),
+    "changes": ("set=demo&since=2020-03-11", _changes),
+    "figure": ("set=demo", _figure),
+    "present": ("set=demo", _present),
+}
+
+
+def _guide_pictures(browser: Browser, address: str, folder: Path) -> None:
+    """Take each picture of the guide from the running app, in both languages, as small as it stays legible."""
+    GUIDE.mkdir(exist_ok=True)
+    for name, (query, take) in GUIDE_SHOTS.items():
+        for language, locale in LOCALES.items():
+            page = open_page(browser, f"{address}?{query}", GUIDE_SIZE, locale)
+            page.evaluate(f"{MAP}.messages.replaceChildren()")
+            take(page, folder)
+            page.wait_for_timeout(1200)
+            shot = folder / f"{name}-{language}.png"
+            page.screenshot(path=shot)
+            page.context.close()
+            with Image.open(shot) as picture:
+                picture.thumbnail((GUIDE_WIDTH, GUIDE_WIDTH), Image.Resampling.LANCZOS)
+                picture.convert("RGB").save(GUIDE / f"{name}-{language}.webp", quality=72, method=6)
+
+
 def main() -> None:
-    """Write every picture."""
+    """Write every picture, or with `--guide` those of the guide alone."""
     TARGET.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -172,6 +259,10 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=str(bootstrap.ensure_chromium()), args=FLAGS
         )
+        _guide_pictures(browser, address, Path(folder))
+        if "--guide" in sys.argv:
+            browser.close()
+            return
         page = open_page(browser, address, (1366, 768), "zh-CN")
         page.evaluate(f"{MAP}.table.toggle('tray')")
         page.evaluate(f"{MAP}.messages.replaceChildren()")

@@ -168,12 +168,39 @@ def test_a_draft_survives_a_reload(open_tab, desk: Server):
 def test_nothing_real_goes_into_the_invented_set(open_tab, desk: Server):
     tab = open_tab(desk, "?set=demo")
     tab.page.locator("body").press("i")
+    tab.until("baita.desk.open && document.querySelector('.tries .try')")
     words = tab.text["map"]["desk"]
-    tab.until(
-        "text => [...document.querySelectorAll('.message p')].some(p => p.textContent === text)",
-        words["not_here"],
+    assert tab.frame.locator(".desk .warning").text_content() == words["not_here"]
+    assert not tab.frame.locator(".desk textarea").count()
+
+
+@pytest.mark.parametrize("start", ["", "?set=demo"])
+def test_a_sample_is_tried_in_the_invented_set_and_taken_back(open_tab, desk: Server, start):
+    tab = open_tab(desk, start)
+    real = len(desk.sites())
+    tab.page.locator("body").press("i")
+    tab.until("document.querySelectorAll('.tries .try').length > 4")
+    before = "baita.layer.visible().located.length + baita.layer.visible().waiting.length"
+    tab.frame.locator(".tries .try").nth(3).click()  # the workbook
+    tab.until("baita.desk.review && baita.state.dataset === 'demo'")
+    shown = tab.js(before)
+    tab.frame.locator(".desk footer .main").click()
+    tab.until("!baita.desk.open")
+    tab.until(f"n => {before} === n + 4", shown)
+    row = tab.js(
+        "async () => { for (let row = 0; row < baita.layer.data.rows; row++)"
+        " if ((await baita.words.get(row)).name === '星河商务中心') return row; return -1; }"
     )
-    assert not tab.js("baita.desk.open")
+    tab.js("row => { baita.choose(row); }", row)
+    tab.until("!baita.detail.node.hidden")
+    assert tab.text["map"]["fictitious"] in tab.detail()
+    tab.js("() => { baita.choose(-1); }")
+    tab.page.locator("body").press("i")
+    undo = tab.frame.locator(".desk .lists li:not(.undone) button").first
+    undo.click()
+    undo.click()
+    tab.until(f"n => {before} === n", shown)
+    assert len(desk.sites()) == real
 
 
 def test_the_datum_guard_proposes_a_reading_and_a_click_takes_it(open_tab, desk: Server, tmp_path):
