@@ -249,7 +249,9 @@ def plain(text: str) -> str:
 
 
 def write_file(target: Path, data: bytes) -> Path:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all, and never in the place of a device, a pipe or a folder."""
+    if target.exists() and not target.is_file():
+        raise ExportError(f"{target.name} is no ordinary file: choose another name")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import stat
 import xml.etree.ElementTree as ET
 import zipfile
 from dataclasses import replace
@@ -30,6 +32,7 @@ from geo.export import (
     file_name,
     render_selection,
     thumbnail,
+    write_file,
 )
 from geo.export.check import Basemap, check_sheets, refusals
 from geo.site import make_sites
@@ -446,3 +449,13 @@ def test_a_thumbnail_is_the_same_picture_smaller():
     large = np.asarray(images[0].resize((640, 360), Image.Resampling.BOX), dtype=int)
     far = np.abs(large - np.asarray(images[1], dtype=int)).max(axis=2) > 120
     assert far.mean() < 0.005
+
+
+def test_what_is_no_ordinary_file_is_never_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target in (pipe, tmp_path):
+        with pytest.raises(ExportError, match="no ordinary file"):
+            write_file(target, b"x")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["pipe"]
