@@ -17,7 +17,7 @@ import numpy as np
 
 from geo.category import Categories
 from geo.draw.escape import script_json
-from geo.draw.page import SCRIPTS, draw_map, script_hashes
+from geo.draw.page import SCRIPTS, STYLES, draw_map, script_hashes
 from geo.draw.site_layer import (
     CHUNK_ROWS,
     SORTABLE,
@@ -31,8 +31,17 @@ from geo.errors import ExportError
 MAX_SITES = 20_000
 """More makes a file that office programs and mail refuse: about 1 kB a site."""
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("leaflet", "site_layer", "map_parts", "map_placer", "map_time", "handout", "map_page")
-_STYLES = ("leaflet", "map_page", "handout")
+_SCRIPTS = (
+    "leaflet",
+    "site_layer",
+    "map_parts",
+    "map_placer",
+    "map_time",
+    "map_access",
+    "handout",
+    "map_page",
+)
+_STYLES = ("leaflet", *STYLES, "handout")
 
 
 def draw_handout(
@@ -76,7 +85,8 @@ def draw_handout(
         raise ExportError(
             f"{len(sites)} sites are too many for one page (up to {MAX_SITES}): filter them, or export GeoPackage"
         )
-    names = [f"{name}.js" for name in ("leaflet", *SCRIPTS)] + ["leaflet.css", "map_page.css"]
+    names = [f"{name}.js" for name in ("leaflet", *SCRIPTS)]
+    names += [f"{name}.css" for name in ("leaflet", *STYLES)]
     assets = {name: f"inside:{name.split('.')[0]}" for name in names}
     html = draw_map(
         categories, basemap, text, language=language, assets=assets, title=words["title"]

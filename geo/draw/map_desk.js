@@ -232,7 +232,7 @@
       this.text = desk.text;
       this.tab = 'all';
       this.source = el('article', { class: 'source', lang: 'zh', tabIndex: 0 });
-      this.list = el('div', { class: 'records', role: 'listbox', 'aria-label': this.text.records });
+      this.list = el('div', { class: 'records', role: 'list', 'aria-label': this.text.records });
       this.tabs = el('div', { class: 'pick' });
       this.foot = el('footer', {});
       desk.show(el('div', { class: 'desk-review' }, this.source, el('div', { class: 'side' }, this.tabs, this.list), this.foot));
@@ -242,11 +242,13 @@
     }
 
     take(view) {
+      const back = whereFocusIs(this.desk.body);
       this.view = view;
       this.paintText();
       this.paintDay();
       this.paintList();
       this.paintFoot();
+      back();
     }
 
     item(number) { return this.view.items.find(one => one.number === number); }
@@ -295,7 +297,7 @@
 
     paintList() {
       const { items, checks } = this.view, count = tab => items.filter(one => tab === 'all' || one.decision === tab).length, bad = checks.filter(one => one.ok === false).length;
-      const tab = (name, words, warn) => el('button', { 'aria-pressed': String(this.tab === name), class: warn ? 'tab-bad' : '', onclick: () => { this.tab = name; this.paintList(); } }, words);
+      const tab = (name, words, warn) => el('button', { 'aria-pressed': String(this.tab === name), class: warn ? 'tab-bad' : '', onclick: () => { const back = whereFocusIs(this.tabs); this.tab = name; this.paintList(); back(); } }, words);
       this.tabs.replaceChildren(...['all', 'open', 'accepted', 'rejected'].map(name => tab(name, `${this.text.tabs[name]} ${count(name)}`)),
         checks.length ? tab('checks', fill(bad ? this.text.checks_bad : this.text.checks, { n: bad || checks.length }), bad) : '');
       if (this.tab === 'checks') { this.list.replaceChildren(this.checks()); return; }
@@ -323,7 +325,7 @@
       const { text, desk } = this, style = desk.style(one.kind, one.status), said = one.compared;
       const badge = (name, words) => el('span', { class: 'badge ' + name }, words);
       const decide = decision => event => { event.stopPropagation(); this.decide(one, one.decision === decision ? 'open' : decision); };
-      const card = el('div', { class: `card ${one.decision} ${one.number === this.chosen ? 'chosen' : ''}`, role: 'option', 'aria-selected': String(one.number === this.chosen), 'data-number': one.number,
+      const card = el('div', { class: `card ${one.decision} ${one.number === this.chosen ? 'chosen' : ''}`, role: 'listitem', 'aria-current': String(one.number === this.chosen), 'data-number': one.number,
         onclick: event => { if (!event.target.closest('input,select,button')) this.select(one.number); }, onmouseenter: () => this.light(one.number), onmouseleave: () => this.light(-1) },
       el('div', { class: 'top' }, style ? desk.page.symbol(style) : '', el('b', {}, one.name),
         el('button', { class: 'small yes', 'aria-pressed': String(one.decision === 'accepted'), title: text.accept + ' (A)', onclick: decide('accepted') }, '✓'),
@@ -403,8 +405,9 @@
 
     take(view) {
       this.view = view;
-      const { inspection: found, read } = view;
+      const { inspection: found, read } = view, back = whereFocusIs(this.node);
       this.node.replaceChildren(this.options(found), el('div', { class: 'grid-box' }, this.grid(found)), this.side(found, read), this.foot(read));
+      back();
     }
 
     async change(layout) {
@@ -548,6 +551,17 @@
   function sure(label, question, run) {
     const button = el('button', { class: 'small', onclick: () => { if (button.textContent === question) { run(); return; } button.textContent = question; setTimeout(() => { button.textContent = label; }, 3000); } }, label);
     return button;
+  }
+
+  /** Painting anew makes new elements: returns what gives the focus to the one in the place of that which has it. */
+  function whereFocusIs(box) {
+    const here = document.activeElement, card = here.closest('.card'), stops = node => [...node.querySelectorAll('a,button,input,select,textarea,summary,[tabindex]')];
+    if (!box.contains(here)) return () => {};
+    const at = stops(card || box).indexOf(here), number = card && card.dataset.number;
+    return () => {
+      const where = number ? box.querySelector(`.card[data-number="${number}"]`) : box, node = where && stops(where)[at];
+      if (node && !box.contains(document.activeElement)) node.focus({ preventScroll: true });
+    };
   }
 
   function moment(iso) {

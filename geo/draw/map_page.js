@@ -16,6 +16,7 @@
     fit: 'M7 10h6M10 7v6M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
     labels: 'M3 6V3h14v3M10 3v14M7 17h6',
     tiles: 'M3 5l5-2 4 2 5-2v12l-5 2-4-2-5 2zM8 3v12M12 5v12',
+    theme: 'M10 3a7 7 0 100 14zM10 3a7 7 0 010 14',
     full: 'M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
     present: 'M2 4h16v10H2zM10 14v3M6 17h8',
     desk: 'M10 3v9M6 9l4 4 4-4M3 14v3h14v-3',
@@ -64,6 +65,7 @@
       }
       if (window.BaitaTime) this.time = new window.BaitaTime.TimeBar(this);
       if (window.BaitaDesk) this.desk = new window.BaitaDesk.ImportDesk(this);
+      this.access = new window.BaitaAccess.Access(this);
       this.tip = el('div', { class: 'tip', hidden: true });
       this.messages = el('div', { class: 'messages', role: 'status' });
       this.empty = el('div', { class: 'empty-state', hidden: true });
@@ -87,9 +89,10 @@
       under.style.pointerEvents = 'none';
       this.drawTiles(basemap.tiles, basemap.vector);
       const quiet = { pane: 'under', renderer: L.canvas({ pane: 'under', padding: 0.3 }), interactive: false };
-      for (const region of basemap.neighbours) this.plain.push(L.polygon(region.rings, { ...quiet, color: '#c3cad3', weight: 1, fillColor: '#e4e8ed', fillOpacity: 1 }).addTo(map));
-      this.plain.push(L.polygon(basemap.home.rings, { ...quiet, stroke: false, fillColor: '#ffffff', fillOpacity: 1 }).addTo(map));
-      L.polygon(basemap.home.rings, { ...quiet, color: '#5b6b80', weight: 2.2, fill: false }).addTo(map);
+      for (const region of basemap.neighbours) this.plain.push(L.polygon(region.rings, { ...quiet, weight: 1, fillOpacity: 1 }).addTo(map));
+      this.plain.push(L.polygon(basemap.home.rings, { ...quiet, stroke: false, fillOpacity: 1 }).addTo(map));
+      const edge = L.polygon(basemap.home.rings, { ...quiet, weight: 2.2, fill: false }).addTo(map);
+      this.ground = [...this.plain.map((shape, n) => [n < basemap.neighbours.length ? 'neighbour' : 'home', shape]), ['edge', edge]]; // coloured by the theme
       const label = (name, at, kind) => L.marker(at, { pane: 'under', interactive: false, keyboard: false, icon: L.divIcon({ className: 'place-name ' + kind, iconSize: [0, 0], html: el('span', {}, name) }) }).addTo(map);
       for (const region of basemap.neighbours) label(region.name, region.label, 'neighbour');
       label(basemap.home.name, basemap.home.label, 'home');
@@ -129,6 +132,7 @@
         this.button(text.fit, 'fit', () => this.fit()),
         this.labelButton = this.button(text.labels, 'labels', () => this.toggleLabels()),
         this.tiles.length ? this.baseButton = this.button(text.tiles, 'tiles', () => this.command({ key: 'b' })) : '',
+        window.BaitaHandout ? '' : this.button(text.theme, 'theme', () => this.switchTheme()),
         this.button(text.full_screen, 'full', () => this.fullScreen()),
         this.button(text.present, 'present', () => this.post('key', { key: 'p' })),
         window.BaitaDesk ? this.deskButton = this.button(text.desk.button, 'desk', () => this.openDesk()) : '',
@@ -186,6 +190,8 @@
         const step = event.altKey ? '' : stepOf(event);
         if (step) { this.step(step); event.preventDefault(); event.stopPropagation(); return; }
         if (event.ctrlKey || event.metaKey || event.altKey) return;
+        if (this.access.key(event)) { event.preventDefault(); event.stopPropagation(); return; }
+        if (event.target.closest('.grid') && event.key !== 'Escape' && this.table.key(event)) { event.preventDefault(); event.stopPropagation(); return; }
         if (this.command({ key: event.key })) { event.preventDefault(); event.stopPropagation(); }
       }, { capture: true }); // before Leaflet, which pans by the arrows that step through the scenes
     }
@@ -320,6 +326,7 @@
       this.table.update();
       this.stage.update();
       if (this.figure) this.figure.refresh();
+      this.access.update();
       this.showEmpty();
       if (!this.detail.node.hidden && this.layer.selected >= 0) this.openDetail(this.layer.selected);
     }
@@ -365,10 +372,11 @@
       const given = actions.filter(Boolean);
       const box = el('div', { class: 'message' }, el('p', {}, message), ...given.map(action => el('button', { onclick: () => { box.remove(); action.run(); } }, action.label)));
       this.messages.append(box);
-      setTimeout(() => box.remove(), given.length ? 12000 : 5000);
+      const leave = () => { if (box.matches(':hover,:focus-within')) setTimeout(leave, 2000); else box.remove(); }; // not from under somebody's hand
+      setTimeout(leave, given.length ? 12000 : 5000);
     }
 
-    command({ key, run }) {
+    command({ key, run, theme }) {
       if (this.placer.active && key && this.placer.key(key)) return true;
       const scene = by => (this.presenting && this.scenes ? this.scenes.step(by) : false);
       const does = {
@@ -380,9 +388,12 @@
         p: () => this.post('key', { key: 'p' }), '?': () => this.post('key', { key: '?' }), '/': () => this.post('key', { key: '/' }),
         b: () => { if (!this.tiles.length) return false; this.showTiles(!this.root.classList.contains('on-tiles')); return true; },
         r: () => { if (!this.canEdit || this.presenting || this.layer.list) return false; this.placer.startQueue(); return true; },
-        Escape: () => { if (this.placer.active) this.placer.stop(); else if (this.presenting) this.post('key', { key: 'Escape' }); else if (this.figure && this.figure.open) this.figure.toggle(); else if (this.layer.selected >= 0) this.choose(-1); else if (this.table.tab) this.table.toggle(this.table.tab); },
+        Escape: () => this.access.escape(),
       }[key || run];
       if (run === 'undo' || run === 'redo') { this.step(run); return true; }
+      if (run === 'theme') { this.access.setTheme(theme); return true; }
+      if (run === 'go-map') { this.access.focusMap(); return true; }
+      if (run === 'go-table') { if (!this.table.tab) this.table.toggle('table'); else this.table.grid.focus({ preventScroll: true }); return true; }
       if (run === 'present' || run === 'normal') { this.present(run === 'present'); return true; }
       return does ? does() !== false : false;
     }
@@ -416,6 +427,11 @@
       this.layer._redraw();
     }
 
+    /** Dark or light is the whole page's: what is being typed would be lost with the frame. */
+    switchTheme() {
+      if (this.placer.active || this.detail.editing) this.say(this.text.theme_later); else this.post('theme', {});
+    }
+
     fullScreen() {
       const { document: doc } = window;
       if (doc.fullscreenElement) doc.exitFullscreen(); else if (this.root.requestFullscreen) this.root.requestFullscreen().catch(() => {});
@@ -426,6 +442,7 @@
       if (this.figure && this.figure.open) this.figure.toggle();
       if (this.scenes) this.scenes.present(on);
       document.body.classList.toggle('presenting', on);
+      this.access.setTheme(this.access.theme);
       this.stage.update();
       setTimeout(() => { this.map.invalidateSize({ animate: false }); this.layer._update(); }, 60);
     }

@@ -15,7 +15,7 @@
     for (const [name, value] of Object.entries(properties || {})) {
       if (name === 'class') node.className = value;
       else if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
-      else if (/^(aria-|data-|role$)/.test(name)) node.setAttribute(name, value);
+      else if (/^(aria-|data-|role$)/.test(name)) { if (value !== null) node.setAttribute(name, value); }
       else node[name] = value;
     }
     node.append(...children.filter(child => child !== null && child !== undefined && child !== ''));
@@ -78,7 +78,7 @@
   class DetailPanel {
     constructor(page) {
       this.page = page;
-      this.node = el('aside', { class: 'detail', hidden: true, 'aria-live': 'polite' });
+      this.node = el('aside', { class: 'detail', hidden: true, tabIndex: -1, 'aria-label': page.text.access.detail });
       page.root.append(this.node);
     }
 
@@ -119,10 +119,17 @@
       status.value = values.status;
       const form = el('form', { class: 'edit', onsubmit: event => { event.preventDefault(); this.page.post('edit', { site_id: site.site_id, version: site.version, values }); } },
         el('label', {}, el('span', {}, text.status_word), status), input('as_of', 'date'), input('place', 'text'), input('street', 'text'), input('note', 'text'), el('p', { class: 'hint' }, text.edit_day_hint),
-        el('div', { class: 'actions' }, el('button', { class: 'main' }, text.save), el('button', { type: 'button', onclick: () => { this.editing = null; this.show(this.row, { id: site.site_id }); } }, text.cancel)));
+        el('div', { class: 'actions' }, el('button', { class: 'main' }, text.save), el('button', { type: 'button', onclick: () => this.cancel() }, text.cancel)));
       (this.node.querySelector('form.edit') || this.node.querySelector('.actions')).replaceWith(form);
       status.focus();
       this.editing = { site, style, values };
+    }
+
+    /** Leave what is being typed. */
+    async cancel() {
+      this.editing = null;
+      await this.show(this.row, { id: this.site.site_id });
+      this.node.focus({ preventScroll: true });
     }
 
     /** Somebody else was quicker: their values beside mine, and mine to be sent again or dropped. */
@@ -211,13 +218,15 @@
         table: el('button', { class: 'tab', 'aria-expanded': 'false', title: text.table_key, onclick: () => this.toggle('table') }),
         tray: el('button', { class: 'tab', 'aria-expanded': 'false', title: text.tray_key, onclick: () => this.toggle('tray') }),
       };
-      this.head = el('div', { class: 'row head', role: 'row' });
-      this.space = el('div', { class: 'space' });
-      this.body = el('div', { class: 'body', tabIndex: 0, role: 'grid', onscroll: () => this.paint(), onkeydown: event => this.key(event) }, this.space);
-      this.drawer = el('section', { class: 'drawer', hidden: true }, this.head, this.body);
+      this.head = el('div', { class: 'row head', role: 'row', 'aria-rowindex': 1 });
+      this.space = el('div', { class: 'space', role: 'presentation' });
+      this.body = el('div', { class: 'body', role: 'rowgroup', onscroll: () => this.paint() }, this.space);
+      // The arrows move along the rows, so the list is one stop of the Tab key however long it is.
+      this.grid = el('div', { class: 'grid', tabIndex: 0, role: 'grid', 'aria-multiselectable': 'true', 'aria-describedby': 'baita-grid-keys' }, el('div', { role: 'rowgroup' }, this.head), this.body);
+      this.drawer = el('section', { class: 'drawer', hidden: true, 'aria-label': page.text.access.lists }, this.grid, el('p', { class: 'unseen', id: 'baita-grid-keys' }, page.text.access.grid_keys));
       this.queue = el('button', { class: 'queue', hidden: true, title: text.queue_hint, onclick: () => page.placer.startQueue() }, text.queue);
       this.picks = el('span', { class: 'picks', hidden: true });
-      page.root.append(el('div', { class: 'dock' }, el('div', { class: 'tabs' }, this.tabs.table, this.tabs.tray, this.queue, this.picks), this.drawer));
+      page.root.append(el('div', { class: 'dock', role: 'region', 'aria-label': page.text.access.dock }, el('div', { class: 'tabs' }, this.tabs.table, this.tabs.tray, this.queue, this.picks), this.drawer));
       this.many = new ManyPanel(page, this);
       new ResizeObserver(() => this.paint()).observe(this.body);
     }
@@ -229,7 +238,7 @@
       for (const [name, button] of Object.entries(this.tabs)) button.setAttribute('aria-expanded', String(name === this.tab));
       this.body.scrollTop = 0;
       this.update();
-      if (this.tab) this.body.focus({ preventScroll: true });
+      if (this.tab) this.grid.focus({ preventScroll: true });
     }
 
     update() {
@@ -242,13 +251,18 @@
       if (!this.tab) return;
       this.rows = this.sorted(this.tab === 'tray' ? seen.waiting : seen.located);
       this.space.style.height = this.rows.length * ROW_PX + 'px';
-      const columns = this.tab === 'tray' ? [['name', text.name], ['status', text.status], ['', text.reason], ['', '']] : [['name', text.name], ['status', text.status], ['as_of', text.date], ['street', text.street], ['precision', text.precision]];
+      this.grid.setAttribute('aria-label', this.tabs[this.tab].textContent);
+      const place = this.page.canEdit ? [['', text.place]] : [];
+      const columns = this.tab === 'tray' ? [['name', text.name], ['status', text.status], ['', text.reason], ...place] : [['name', text.name], ['status', text.status], ['as_of', text.date], ['street', text.street], ['precision', text.precision]];
       this.drawer.dataset.tab = this.tab;
       const all = this.page.canEdit ? el('input', { type: 'checkbox', class: 'pick', title: text.pick_all, 'aria-label': text.pick_all, onchange: event => this.pickAll(event.target.checked) }) : '';
       this.allBox = all;
-      this.head.replaceChildren(all, ...columns.map(([column, label]) => column
-        ? el('button', { class: 'cell', role: 'columnheader', onclick: () => this.sort(column), 'aria-sort': this.order.column !== column ? 'none' : this.order.descending ? 'descending' : 'ascending' }, label)
-        : el('span', { class: 'cell', role: 'columnheader' }, label)));
+      const focused = document.activeElement.closest('.row.head') ? document.activeElement.dataset.column : null;
+      this.head.replaceChildren(all ? el('span', { class: 'box', role: 'columnheader' }, all) : '', ...columns.map(([column, label]) => el('span', { class: 'cell', role: 'columnheader', 'aria-sort': !column ? null : this.order.column !== column ? 'none' : this.order.descending ? 'descending' : 'ascending' },
+        column ? el('button', { 'data-column': column, onclick: () => this.sort(column) }, label) : label)));
+      if (focused) this.head.querySelector(`[data-column="${focused}"]`)?.focus();
+      this.grid.setAttribute('aria-rowcount', this.rows.length + 1);
+      this.grid.setAttribute('aria-colcount', this.head.children.length);
       this.paint();
     }
 
@@ -324,7 +338,9 @@
       for (const old of this.body.querySelectorAll('.row')) old.remove();
       const first = Math.floor(this.body.scrollTop / ROW_PX), count = Math.ceil(this.body.clientHeight / ROW_PX) + 1;
       for (let i = first; i < Math.min(first + count, this.rows.length); i++) this.body.append(this.line(i));
-      if (!this.rows.length) this.body.append(el('p', { class: 'row empty' }, this.tab === 'tray' ? this.page.text.tray_empty : this.page.text.table_empty));
+      if (!this.rows.length) this.body.append(el('div', { class: 'row empty', role: 'row' }, el('span', { role: 'gridcell' }, this.tab === 'tray' ? this.page.text.tray_empty : this.page.text.table_empty)));
+      const active = this.body.querySelector('.chosen');
+      if (active) this.grid.setAttribute('aria-activedescendant', active.id); else this.grid.removeAttribute('aria-activedescendant');
     }
 
     line(i) {
@@ -336,18 +352,18 @@
         return waiting;
       }
       const w = words.peek(row), style = styles[layer.data.code[row]];
-      const node = el('div', { class: 'row' + (row === layer.selected ? ' chosen' : ''), role: 'row', onclick: () => this.page.choose(row, { zoom: true }) });
+      const node = el('div', { class: 'row' + (row === layer.selected ? ' chosen' : ''), role: 'row', id: `baita-row-${row}`, 'aria-rowindex': i + 2, 'aria-selected': String(this.picked.has(row) || row === layer.selected), onclick: () => this.page.choose(row, { zoom: true }) });
       node.style.top = i * ROW_PX + 'px';
       const cell = (...children) => el('span', { class: 'cell', role: 'gridcell' }, ...children);
       if (this.page.canEdit) {
-        const box = el('input', { type: 'checkbox', class: 'pick', checked: this.picked.has(row), 'aria-label': w ? fill(text.pick, { name: w.name }) : '', onclick: event => { event.stopPropagation(); this.pick(i, event, event.target.checked); } });
-        node.append(box);
+        const box = el('input', { type: 'checkbox', class: 'pick', tabIndex: -1, checked: this.picked.has(row), 'aria-label': w ? fill(text.pick, { name: w.name }) : '', onclick: event => { event.stopPropagation(); this.pick(i, event, event.target.checked); } });
+        node.append(el('span', { class: 'box', role: 'gridcell' }, box));
       }
       node.append(cell(this.page.symbol(style), w ? w.name : '…'), cell(`${style.kindLabel} · ${style.label}`));
       if (this.tab === 'tray') {
         node.append(cell(w ? text.reasons[w.reason] || w.reason : ''));
         const place = event => { event.stopPropagation(); this.page.choose(row).then(() => this.page.placer.start(row, { name: w.name, site_id: w.id })); };
-        node.append(cell(this.page.canEdit && w ? el('button', { class: 'small', onclick: place }, text.place) : ''));
+        if (this.page.canEdit) node.append(cell(w ? el('button', { class: 'small', tabIndex: -1, onclick: place }, text.place) : ''));
       } else {
         const metres = w && w.metres !== null ? ' ' + fill(text.plus_minus, { m: w.metres }) : '';
         node.append(cell(w ? w.asOf : ''), cell(w ? w.street : ''), cell(w ? (text.precisions[w.precision] || w.precision) + metres : ''));
@@ -355,14 +371,27 @@
       return node;
     }
 
+    /** Keys in the list. Returns whether the key meant something. */
     key(event) {
-      const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
-      if (!step || !this.rows || !this.rows.length) return;
-      event.preventDefault();
-      const now = this.rows.indexOf(this.page.layer.selected);
-      const next = Math.max(0, Math.min(this.rows.length - 1, now < 0 ? 0 : now + step));
+      if (!this.rows || !this.rows.length || event.target !== this.grid) return false;
+      const now = this.rows.indexOf(this.page.layer.selected), last = this.rows.length - 1;
+      if (event.key === 'Enter') return this.enter(now);
+      if (event.key === ' ') { if (now >= 0 && this.page.canEdit) this.pick(now, event, !this.picked.has(this.rows[now])); return true; }
+      const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -last, End: last }[event.key];
+      if (step === undefined) return false;
+      const next = Math.max(0, Math.min(last, now < 0 ? (event.key === 'End' ? last : 0) : now + step));
+      if (event.shiftKey && now >= 0 && this.page.canEdit) { this.pick(now, {}, true); this.pick(next, event, true); }
       this.page.choose(this.rows[next], { zoom: true });
       this.reveal(next);
+      return true;
+    }
+
+    /** From a row to what is known of it. */
+    enter(now) {
+      if (now < 0) return true;
+      if (this.page.detail.node.hidden) this.page.choose(this.rows[now], { zoom: true }).then(() => this.page.detail.node.focus({ preventScroll: true }));
+      else this.page.detail.node.focus({ preventScroll: true });
+      return true;
     }
 
     /** Scroll so that a row chosen on the map can be seen. */
@@ -386,7 +415,7 @@
     constructor(page, table) {
       this.page = page;
       this.table = table;
-      this.node = el('aside', { class: 'many', hidden: true, 'aria-label': page.text.edit_picked });
+      this.node = el('aside', { class: 'many', hidden: true, tabIndex: -1, 'aria-label': page.text.edit_picked });
       page.root.append(this.node);
     }
 

@@ -26,9 +26,10 @@
       this.form = el('form', { onsubmit: event => { event.preventDefault(); this.paste(); } }, this.input, this.datum, el('button', { class: 'main' }, text.place_here));
       this.finish = el('button', { class: 'main', hidden: true, onclick: () => this.sendLine() }, text.finish_line);
       this.skip = el('button', { hidden: true, title: text.skip_hint, onclick: () => this.next(1) }, text.skip);
+      this.keys = el('button', { title: text.access.by_keys_hint, onclick: () => page.access.focusMap() }, text.access.by_keys);
       this.error = el('p', { class: 'error', role: 'alert' });
-      this.node = el('section', { class: 'placer', hidden: true }, this.title, this.about, this.list, this.hint, this.finish, this.form,
-        this.skip, el('button', { class: 'quiet', onclick: () => this.stop() }, text.cancel), this.error);
+      this.node = el('section', { class: 'placer', hidden: true, 'aria-label': text.place }, this.title, this.about, this.list, this.hint, this.finish, this.form,
+        this.skip, this.keys, el('button', { class: 'quiet', onclick: () => this.stop() }, text.cancel), this.error);
       page.root.append(this.node);
       this.line = L.polyline([], { color: '#111', weight: 3, dashArray: '6 5', interactive: false });
       this.shown = L.layerGroup();
@@ -195,6 +196,14 @@
         handle.on('drag', () => { this.vertices[n] = handle.getLatLng(); this.line.setLatLngs(this.vertices); });
         handle.addTo(this.handles);
       });
+    }
+
+    /** The vertex within a few pixels of a spot of the map's container, or -1. */
+    vertexAt(at) { return this.vertices.findIndex(vertex => this.page.map.latLngToContainerPoint(vertex).distanceTo(at) <= CLICK_PX); }
+
+    moveVertex(n, latlng) {
+      this.vertices[n] = latlng;
+      this.redraw();
     }
 
     /** How far a click may be off, in metres: eight pixels on the ground at this zoom. */

@@ -263,7 +263,7 @@
       this.space = el('div', { class: 'space' });
       this.lines = el('div', { class: 'lines', tabIndex: 0, role: 'list', 'aria-label': text.list, onscroll: () => this.paintList() }, this.space);
       this.chart = el('div', { class: 'chart' });
-      this.node = el('aside', { class: 'time-panel', hidden: true, 'aria-label': text.panel },
+      this.node = el('aside', { class: 'time-panel', hidden: true, tabIndex: -1, 'aria-label': text.panel },
         el('button', { class: 'close', title: this.page.text.close, 'aria-label': this.page.text.close, onclick: () => this.close() }, '×'), this.head, this.lines, this.chart);
       this.page.root.append(this.node);
     }

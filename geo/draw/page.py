@@ -33,8 +33,10 @@ SCRIPTS = (
     "map_figure",
     "map_desk",
     "map_time",
+    "map_access",
     "map_page",
 )
+STYLES = ("theme", "map_page")
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 
@@ -81,7 +83,7 @@ def draw_map(
     language
         zh or en.
     assets
-        File name to address for leaflet.css, map_page.css, leaflet.js and those of `SCRIPTS`.
+        File name to address for leaflet.css, leaflet.js and those of `STYLES` and `SCRIPTS`.
     title
         What a browser calls the page.
 
@@ -112,8 +114,10 @@ def draw_map(
     page.default_js = [("leaflet", assets["leaflet.js"])]
     page.default_css = [("leaflet_css", assets["leaflet.css"])]
     scripts = [(name, assets[f"{name}.js"]) for name in SCRIPTS]
-    _SiteMap(script_json(config), scripts, [("map_page_css", assets["map_page.css"])]).add_to(page)
-    html: str = figure.render()
+    styles = [(f"{name}_css", assets[f"{name}.css"]) for name in STYLES]
+    _SiteMap(script_json(config), scripts, styles).add_to(page)
+    # Folium forbids zooming by pinch, which those who see badly need.
+    html: str = figure.render().replace(", maximum-scale=1.0, user-scalable=no", "")
     # Only now, when nothing is rendered as a template any more.
     html = html.replace(f"<title>{MAP_NAME}</title>", f"<title>{escape(title)}</title>", 1)
     return html.replace("<html>", f'<html lang="{"zh-CN" if language == "zh" else "en"}">', 1)

@@ -138,7 +138,7 @@
     _update: function () {
       if (this._map._animatingZoom && this._bounds) return;
       L.Renderer.prototype._update.call(this);
-      const size = this._bounds.getSize(), ratio = window.devicePixelRatio || 1, canvas = this._container;
+      const size = this._bounds.getSize(), ratio = this.options.sharp || window.devicePixelRatio || 1, canvas = this._container;
       const width = Math.round(size.x * ratio), height = Math.round(size.y * ratio);
       L.DomUtil.setPosition(canvas, this._bounds.min);
       if (canvas.width !== width || canvas.height !== height) {
@@ -397,10 +397,10 @@
           if (box[0] < 0 || box[1] < 0 || box[2] > this._container.width || box[3] > this._container.height) continue;
           if (taken.some(other => other !== place.box && overlap(box, other))) continue;
           taken.push(box);
-          context.strokeStyle = 'rgba(255,255,255,0.92)';
+          context.strokeStyle = this.options.dark ? 'rgba(16,21,27,0.92)' : 'rgba(255,255,255,0.92)';
           context.lineWidth = 3.5 * ratio;
           context.strokeText(name, x, y);
-          context.fillStyle = '#1f2328';
+          context.fillStyle = this.options.dark ? '#e6edf3' : '#1f2328';
           context.fillText(name, x, y);
           break;
         }

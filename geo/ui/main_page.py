@@ -110,7 +110,7 @@ def _choices(dataset: str, language: str, text: dict[str, Any], person: Person |
 def _figures(snapshot: AnySnapshot, text: dict[str, Any], language: str) -> None:
     data = {
         "part": "figures",
-        "style": asset_url("panel.css"),
+        "styles": [asset_url("theme.css"), asset_url("panel.css")],
         "title": app_title(get_library().settings, language),
         "notice": text["notice"]["demo"] if snapshot.fictitious else "",
         "cards": key_figures(snapshot.claims, text),

@@ -9,7 +9,8 @@ const HASH = /^#(\d+(?:\.\d+)?)\/(-?\d+(?:\.\d+)?)\/(-?\d+(?:\.\d+)?)(?:\/(.+))?
 
 export default function (component) {
   const { data, parentElement } = component;
-  addStyle(data.style);
+  for (const style of data.styles || []) addStyle(style);
+  showTheme();
   ({ map: showMap, chips: showChips, figures: showFigures, help: showHelp })[data.part](component, data, parentElement);
 }
 
@@ -24,6 +25,54 @@ function ask(component, what) {
   return turn;
 }
 
+// ---- dark or light ----------------------------------------------------------------------------------------------
+
+const THEME_KEY = `stActiveTheme-${location.pathname}-v2`; // where Streamlit keeps what a visitor chose: "System", "Light", "Dark"
+
+/** What Streamlit shows is what our parts show; it follows the computer's wish unless a visitor has chosen. */
+function showTheme() {
+  const app = document.querySelector('.stApp'), theme = app && getComputedStyle(app).colorScheme.includes('dark') ? 'dark' : 'light';
+  if (document.documentElement.dataset.theme === theme) return;
+  document.documentElement.dataset.theme = theme;
+  MAP.send({ type: 'baita:command', run: 'theme', theme });
+}
+
+/** The other theme, remembered. Streamlit reads it when a page loads; filter, view and chosen site are in the address. */
+function switchTheme() {
+  const dark = document.documentElement.dataset.theme === 'dark';
+  try { localStorage.setItem(THEME_KEY, JSON.stringify(dark ? 'Light' : 'Dark')); } catch { return; }
+  location.reload();
+}
+
+for (const [target, event] of [[matchMedia('(prefers-color-scheme: dark)'), 'change'], [window, 'afterprint']]) target.addEventListener(event, () => { showTheme(); setTimeout(showTheme, 300); });
+
+// ---- paper ------------------------------------------------------------------------------------------------------
+
+function print(on) {
+  const page = MAP.frame && MAP.frame.contentWindow.baita;
+  document.documentElement.classList.toggle('baita-printing', on);
+  if (page) page.access.print(on);
+}
+window.addEventListener('beforeprint', () => print(true));
+window.addEventListener('afterprint', () => print(false));
+
+// ---- skip links -------------------------------------------------------------------------------------------------
+
+/** The first two stops of the Tab key: past the filters, to the map or to the same as a table. */
+function addSkips(words) {
+  let nav = document.querySelector('.baita-skip');
+  if (nav && nav.lang === words.language) return;
+  if (!nav) { nav = document.createElement('nav'); nav.className = 'baita-skip'; document.body.prepend(nav); }
+  nav.lang = words.language;
+  nav.setAttribute('aria-label', words.to_map);
+  nav.replaceChildren(...[['to_map', 'go-map'], ['to_table', 'go-table']].map(([name, run]) => {
+    const button = document.createElement('button');
+    button.textContent = words[name];
+    button.addEventListener('click', () => { MAP.frame.contentWindow.focus(); MAP.send({ type: 'baita:command', run }); });
+    return button;
+  }));
+}
+
 function addStyle(href) {
   if (!href || document.querySelector(`link[href="${href}"]`)) return;
   document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href }));
@@ -35,6 +84,7 @@ function showMap(component, data, host) {
   MAP.act = what => ask(component, what);
   MAP.words = data.chips;
   MAP.guide = data.guide;
+  addSkips(data.chips);
   if (!MAP.frame || !host.contains(MAP.frame) || MAP.frame.dataset.src !== data.src) {
     MAP.frame = Object.assign(document.createElement('iframe'), { className: 'baita-map', title: data.title, src: data.src, allow: 'fullscreen; clipboard-write' });
     MAP.frame.dataset.src = data.src;
@@ -85,6 +135,7 @@ const FROM_MAP = {
   open(message) { MAP.act({ type: 'open', dataset: message.dataset }); },
   key(message) { pressed(message.key); },
   tour() { takeTour(); },
+  theme() { switchTheme(); },
 };
 
 window.addEventListener('message', event => {
@@ -223,7 +274,12 @@ function buildChips(host, page, words) {
       chip.dataset.code = status.code;
       chip.dataset.key = status.key;
       clickable(chip, words, host, [status.code], { type: 'toggle', key: status.key }, { type: 'solo', key: status.key });
-      group.append(chip);
+      const only = make('button', 'only', '◎');
+      only.title = words.only;
+      only.tabIndex = -1; // Shift+Enter on the chip does the same
+      only.setAttribute('aria-label', `${words.only}: ${status.label}`);
+      only.addEventListener('click', () => chip.onlyThis());
+      group.append(make('div', 'line', chip, only));
     }
     box.append(group);
   }
@@ -238,13 +294,14 @@ function buildChips(host, page, words) {
 function clickable(node, words, host, codes, once, twice) {
   let last = 0, alone = false;
   node.title = node.title ? `${node.title} ${words.solo}` : words.solo;
+  const act = what => { foresee(host, what.type, codes); host.act(what); };
+  node.onlyThis = () => act(isAlone(host.chips, codes) ? { type: 'all' } : twice);
   node.addEventListener('click', event => {
+    if (event.shiftKey) { node.onlyThis(); return; }
     const now = event.timeStamp, again = now - last < DOUBLE_MS;
     last = again ? 0 : now;
     if (!again) alone = isAlone(host.chips, codes);
-    const what = !again ? once : alone ? { type: 'all' } : twice;
-    foresee(host, what.type, codes);
-    host.act(what);
+    act(!again ? once : alone ? { type: 'all' } : twice);
   });
 }
 

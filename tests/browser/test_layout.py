@@ -222,7 +222,7 @@ def test_scrolling_the_table_shows_its_last_row(demo, server):
 
 def test_arrow_keys_in_the_table_choose_rows(demo):
     demo.frame.locator("body").press("t")
-    demo.until("document.activeElement === baita.table.body")
+    demo.until("document.activeElement === baita.table.grid")
     ids = demo.ids()
     for key, at in (
         ("ArrowDown", 0),
@@ -270,6 +270,6 @@ def test_tab_reaches_search_chips_map_and_table(demo):
     assert [here for here in seen if "." in here and here in CATEGORIES.codes] == list(
         CATEGORIES.codes
     )
-    demo.until("baita.table.tab === 'table' && document.activeElement === baita.table.body")
+    demo.until("baita.table.tab === 'table' && document.activeElement === baita.table.grid")
     page.keyboard.press("ArrowDown")
     demo.until("ids => baita.chosenId === ids", demo.ids()[0])

@@ -9,10 +9,15 @@ import pytest
 
 from geo.category import load_categories
 from geo.draw.basemaps import basemap, district, neighbours
-from geo.draw.page import SCRIPTS, content_policy, draw_map, legend
+from geo.draw.page import SCRIPTS, STYLES, content_policy, draw_map, legend
 from geo.errors import SiteMapError
 
-NAMES = ["leaflet.css", "map_page.css", "leaflet.js", *(f"{name}.js" for name in SCRIPTS)]
+NAMES = [
+    "leaflet.js",
+    "leaflet.css",
+    *(f"{name}.css" for name in STYLES),
+    *(f"{name}.js" for name in SCRIPTS),
+]
 ASSETS = {name: f"../static/abc/{name}" for name in NAMES}
 CATEGORIES = load_categories()
 
