@@ -33,8 +33,8 @@
       page.root.append(this.about, this.live);
       this.standInForLeaflet();
       this.calmDown();
-      this.watchFocus();
-      page.desk && this.keepIn(page.desk.node);
+      if (page.desk) this.keepIn(page.desk.node);
+      this.watchFocus(); // after what makes the rest reachable again
       this.setTheme(outsideTheme());
       window.addEventListener('beforeprint', () => this.print(true));
       window.addEventListener('afterprint', () => this.print(false));
@@ -147,6 +147,7 @@
     /** Rows in sight that the filter keeps, from west to east: where each is drawn; of very many the first that come. */
     spots() {
       const { map, layer } = this.page, d = layer.data, spots = [], size = map.getSize();
+      if (!d || layer.list) return []; // millions come as tiles: their list is the table
       const scale = 256 * 2 ** map.getZoom() / 2 ** 32, origin = map.getPixelOrigin();
       const add = (row, x, y) => {
         const at = map.layerPointToContainerPoint(L.point(x * scale, y * scale).subtract(origin)).round();
@@ -193,7 +194,7 @@
       document.addEventListener('focusin', event => { last.unshift(event.target); last.length = Math.min(last.length, 12); });
       const opened = panel => {
         from.set(panel, last.find(node => !panel.contains(node)));
-        if (this.byKeys && panel !== page.detail.node && !panel.contains(document.activeElement)) (reachable(panel).find(node => !node.matches('.close')) || panel).focus({ preventScroll: true });
+        if (this.byKeys && panel !== page.detail.node && !panel.contains(document.activeElement)) (reachable(panel).find(node => !node.matches('.close,.guard-stop')) || panel).focus({ preventScroll: true });
       };
       const closed = panel => {
         const here = document.activeElement;
@@ -218,11 +219,10 @@
       new MutationObserver(() => {
         for (const node of this.page.root.children) if (node !== dialog && !node.matches('.messages,.unseen')) node.inert = !dialog.hidden;
       }).observe(dialog, { attributes: true, attributeFilter: ['hidden'] });
-      dialog.addEventListener('keydown', event => {
-        if (event.key !== 'Tab') return;
-        const stops = reachable(dialog), first = stops[0], end = stops[stops.length - 1], here = document.activeElement;
-        if (event.shiftKey ? here === first || here === dialog : here === end) { (event.shiftKey ? end : first).focus(); event.preventDefault(); }
-      });
+      // Before its first stop and after its last one stand two that pass the focus on: fields have stops of their own inside.
+      const guard = pick => el('span', { class: 'guard-stop', tabIndex: 0, onfocus: () => { const stops = reachable(dialog).filter(node => !node.matches('.guard-stop')); (stops[pick(stops)] || dialog).focus(); } });
+      dialog.prepend(guard(stops => stops.length - 1));
+      dialog.append(guard(() => 0));
     }
 
     /** One step back: of all that is open, what is on top. */

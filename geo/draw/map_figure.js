@@ -143,7 +143,7 @@
 
     /** Bring a frame into what is left of the map beside the panel. */
     goTo([west, south, east, north]) {
-      const side = this.open ? this.node.offsetWidth : 0;
+      const side = this.open ? this.node.getBoundingClientRect().width : 0;
       this.page.map.fitBounds([[south, west], [north, east]], { paddingTopLeft: [EDGE_PX, EDGE_PX], paddingBottomRight: [EDGE_PX + side, EDGE_PX + TABS_PX], animate: false });
     }
 
@@ -167,7 +167,7 @@
         const [west, south, east, north] = fixed, a = map.latLngToContainerPoint([north, west]), b = map.latLngToContainerPoint([south, east]);
         return { left: a.x, top: a.y, width: b.x - a.x, height: b.y - a.y };
       }
-      const room = { x: size.x - this.node.offsetWidth - 2 * EDGE_PX, y: size.y - 2 * EDGE_PX }, aspect = this.aspect || 1.2;
+      const room = { x: size.x - this.node.getBoundingClientRect().width - 2 * EDGE_PX, y: size.y - 2 * EDGE_PX }, aspect = this.aspect || 1.2;
       const width = Math.max(60, Math.min(room.x, room.y * aspect)), height = width / aspect;
       return { left: EDGE_PX + (room.x - width) / 2, top: EDGE_PX + (room.y - height) / 2, width, height };
     }

@@ -190,6 +190,7 @@
         const step = event.altKey ? '' : stepOf(event);
         if (step) { this.step(step); event.preventDefault(); event.stopPropagation(); return; }
         if (event.ctrlKey || event.metaKey || event.altKey) return;
+        if (event.key === 'Enter' && event.target.closest('button,summary,a')) return; // presses what has the focus
         if (this.access.key(event)) { event.preventDefault(); event.stopPropagation(); return; }
         if (event.target.closest('.grid') && event.key !== 'Escape' && this.table.key(event)) { event.preventDefault(); event.stopPropagation(); return; }
         if (this.command({ key: event.key })) { event.preventDefault(); event.stopPropagation(); }

@@ -220,7 +220,7 @@
       };
       this.head = el('div', { class: 'row head', role: 'row', 'aria-rowindex': 1 });
       this.space = el('div', { class: 'space', role: 'presentation' });
-      this.body = el('div', { class: 'body', role: 'rowgroup', onscroll: () => this.paint() }, this.space);
+      this.body = el('div', { class: 'body', role: 'rowgroup', tabIndex: 0, onscroll: () => this.paint() }, this.space);
       // The arrows move along the rows, so the list is one stop of the Tab key however long it is.
       this.grid = el('div', { class: 'grid', tabIndex: 0, role: 'grid', 'aria-multiselectable': 'true', 'aria-describedby': 'baita-grid-keys' }, el('div', { role: 'rowgroup' }, this.head), this.body);
       this.drawer = el('section', { class: 'drawer', hidden: true, 'aria-label': page.text.access.lists }, this.grid, el('p', { class: 'unseen', id: 'baita-grid-keys' }, page.text.access.grid_keys));
@@ -373,7 +373,7 @@
 
     /** Keys in the list. Returns whether the key meant something. */
     key(event) {
-      if (!this.rows || !this.rows.length || event.target !== this.grid) return false;
+      if (!this.rows || !this.rows.length || ![this.grid, this.body].includes(event.target)) return false;
       const now = this.rows.indexOf(this.page.layer.selected), last = this.rows.length - 1;
       if (event.key === 'Enter') return this.enter(now);
       if (event.key === ' ') { if (now >= 0 && this.page.canEdit) this.pick(now, event, !this.picked.has(this.rows[now])); return true; }
