@@ -77,17 +77,17 @@ def _choices(dataset: str, language: str, text: dict[str, Any], person: Person |
     left, middle, right, *last = st.columns([3, 2, 2, 3] if person else [3, 2, 2], gap="small")
     follow("set", dataset)
     follow("lang", language)
-    sets = DATASETS if has_demo(get_library().settings) else (dataset,)
-    with left:
-        st.segmented_control(
-            words["dataset"],
-            sets,
-            required=True,
-            format_func=words["datasets"].__getitem__,
-            key="set",
-            label_visibility="collapsed",
-            on_change=choose_set,
-        )
+    if has_demo(get_library().settings):
+        with left:
+            st.segmented_control(
+                words["dataset"],
+                DATASETS,
+                required=True,
+                format_func=words["datasets"].__getitem__,
+                key="set",
+                label_visibility="collapsed",
+                on_change=choose_set,
+            )
     with middle:
         st.segmented_control(
             words["language"],
