@@ -31,6 +31,7 @@ from geo.export.frame import Box
 from geo.export.layout import (
     LEGEND_RADIUS,
     LINE,
+    LONGEST_LINE,
     MARGIN,
     PAGE_TOP,
     SYMBOL_RADIUS,
@@ -44,6 +45,7 @@ from geo.export.layout import (
     Symbol,
     TableRow,
     cut_middle,
+    longest_fitting,
     page_column,
     page_columns,
     table_lines,
@@ -185,7 +187,8 @@ def _text(
 
 def one_line(text: str) -> str:
     """Return a text without line breaks and without what an SVG cannot hold and no font can show."""
-    return " ".join(writable(text).split())
+    # Matplotlib's PDF fails on a byte order mark, which files put together often have within a name.
+    return " ".join(writable(text).replace("\ufeff", "").split())
 
 
 def _draw_header(axes: Axes, sheet: Sheet) -> None:
@@ -218,11 +221,11 @@ def _draw_footer(axes: Axes, sheet: Sheet) -> None:
 
 def clipped(text: str, size: float, room: float) -> str:
     """Return a text cut to a width, with an ellipsis where something is missing."""
-    if text_width(text, size) <= room:
+    start = text[:LONGEST_LINE]
+    if len(start) == len(text) and text_width(text, size) <= room:
         return text
-    while text and text_width(text + "…", size) > room:
-        text = text[:-1]
-    return text + "…"
+    kept = longest_fitting(len(start), lambda n: text_width(start[:n] + "…", size) <= room)
+    return start[:kept] + "…"
 
 
 # ---- the map -----------------------------------------------------------------------------------------------------

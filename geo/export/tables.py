@@ -111,15 +111,19 @@ WORDS: Final[dict[str, dict[str, Any]]] = {
 
 # XML 1.0 has no place for these, not even escaped: most control characters, halves of a surrogate pair, two others.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# What a spreadsheet takes for the start of a formula in a CSV, full-width signs too (OWASP, "CSV Injection").
-_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+_HALVES = re.compile("[\ud800-\udfff]")
+# What a spreadsheet may take for the start of a formula in a CSV, full-width signs too (OWASP, "CSV Injection"), also
+# behind blanks and what nobody sees: some programs trim a cell before they look at it.
+_FORMULA = re.compile(
+    "'*(?:[\t\r\n]|[\\s\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]*[=+\\-@＝＋－＠])"
+)
 
 Cell = str | float | date | None
 
 
 def writable(text: str) -> str:
-    """Return a text without the characters that XML cannot hold; nothing else changes."""
-    return _UNWRITABLE.sub("", text)
+    """Return a text with U+FFFD for each character that XML cannot hold, so that it is seen to be missing."""
+    return _UNWRITABLE.sub("\ufffd", text)
 
 
 # ---- XLSX --------------------------------------------------------------------------------------------------------
@@ -291,9 +295,9 @@ def write_csv(sites: gpd.GeoDataFrame, categories: Categories, *, language: str 
     """Return the same rows as CSV, UTF-8 with a byte order mark, so that Excel reads Chinese.
 
     A CSV cannot say that a cell is text. One that a spreadsheet would take for a formula (it starts with
-    `= + - @`, their full-width forms, a tab or a line break) therefore gets an apostrophe in front, and so
-    does one that starts with apostrophes and then one of these: take one away and the text is back. Numbers
-    and dates are as they are, a minus in front included.
+    `= + - @` or their full-width forms, also behind blanks, or with a tab or a line break) therefore gets an
+    apostrophe in front, and so does one that starts with apostrophes and then one of these: take one away and
+    the text is back. Numbers and dates are as they are, a minus in front included.
     """
     target = io.StringIO(newline="")
     writer = csv.writer(target, lineterminator="\r\n")
@@ -319,7 +323,7 @@ def site_rows(
 ) -> Iterator[tuple[Cell, ...]]:
     """Yield one row for each site in order, in the columns of the header.
 
-    Text has no character that XML cannot hold. An unknown date, error or coordinate is None; only points that
+    Text has U+FFFD for what XML cannot hold. An unknown date, error or coordinate is None; only points that
     are on the map have a coordinate.
     """
     words = WORDS[language]
@@ -373,7 +377,7 @@ def write_geojson(sites: gpd.GeoDataFrame, *, notice: str = "") -> bytes:
     collection = feature_collection(sites, notice=notice)
     text = json.dumps(collection, ensure_ascii=False, allow_nan=False)
     # UTF-8 has no halves of a surrogate pair; every other character it has.
-    return text.encode("utf-8", "ignore")
+    return _HALVES.sub("\ufffd", text).encode()
 
 
 def feature_collection(sites: gpd.GeoDataFrame, *, notice: str = "") -> dict[str, object]:

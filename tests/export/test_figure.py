@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 import warnings
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from export_samples import make_grid, make_site, make_wording
 from geo.export.figure import all_text, clipped, write_pdf, write_png, write_svg
 from geo.export.fonts import _packaged_family, font_families, missing_glyphs
 from geo.export.frame import PRESETS
+from geo.export.layout import text_width
 from geo.site import make_sites
 
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}{# ${x} ` D:\\users $\\alpha$ & \"'"
@@ -153,14 +155,14 @@ def test_thousands_of_symbols_are_all_drawn(lay):
     assert np.unique(_pixels(write_png(sheet)).reshape(-1, 3), axis=0).shape[0] > 10
 
 
-def test_what_no_file_can_hold_is_left_out_of_an_svg(lay):
+def test_what_no_file_can_hold_is_seen_to_be_missing_from_an_svg(lay):
     rows = [
         make_site(0, 123.17, 41.26, name="甲\x00\x08乙\ufffe丙\n丁"),
         make_site(1, name="戊\x0b"),
     ]
     svg = write_svg(lay(make_sites(rows))[0]).decode()
     texts = {node.text for node in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}
-    assert {"甲乙丙 丁", "戊"} <= texts
+    assert {"甲\ufffd\ufffd乙\ufffd丙 丁", "戊\ufffd"} <= texts
 
 
 def test_a_page_of_a_series_names_every_site_too_lit_or_grey(lay):
@@ -202,3 +204,28 @@ def test_two_pictures_at_a_time_do_not_disturb_each_other(lay):
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(write_svg, sheets * 4))
     assert together == alone * 4
+
+
+def test_an_endless_name_takes_no_longer_than_a_long_one(lay):
+    """Cut letter by letter, one cell of 40,000 characters would hold everybody's drawing up for minutes."""
+    sites = make_sites(
+        [make_site(n, 123.17, 41.26 + n / 1e3, name="甲" * 40_000) for n in range(30)]
+    )
+    begun = time.process_time()
+    write_png(lay(sites, wording=make_wording(title="乙" * 40_000))[0])
+    assert time.process_time() - begun < 10
+
+
+@pytest.mark.parametrize("room", [0, 5, 30, 31, 90, 1000])
+def test_what_is_cut_is_the_longest_that_fits(room):
+    text = "甲乙ab" * 9
+    for n in range(len(text) + 1):
+        if text_width(text[:n] + "…", 10) <= room:
+            longest = text[:n] + "…"
+    whole = text_width(text, 10) <= room
+    assert clipped(text, 10, room) == (text if whole else longest if room > 9 else "…")
+
+
+def test_a_byte_order_mark_within_a_name_is_no_failure_of_the_pdf(lay):
+    sheets = lay(make_sites([make_site(0, 123.17, 41.26, name="\ufeff甲\ufeff乙")]))
+    assert write_pdf(sheets).startswith(b"%PDF")

@@ -179,8 +179,9 @@ def test_a_hostile_name_comes_back_as_it_is():
     assert table.cell(1, 1).text == "<&>'\"{{7*7}}"
 
 
-def test_only_what_xml_cannot_hold_is_left_out():
+def test_only_what_xml_cannot_hold_is_replaced_and_seen_to_be():
     name = "甲\x00\x08乙\x0b丙\ufffe丁\t😀"
+    seen = "甲\ufffd\ufffd乙\ufffd丙\ufffd丁\t😀"
     title = f"{name}\ud800"  # which a site table cannot hold to begin with
     rows = [{**make_site(0, 123.17, 41.26, name=name), "site_id": "s\x010"}]
     sheets = [
@@ -188,9 +189,9 @@ def test_only_what_xml_cannot_hold_is_left_out():
         for s in lay_out_usual(make_sites(rows))
     ]
     slide = _slides(sheets)[0]
-    assert _named(slide, "label:")["s0"].text_frame.text == "甲乙丙丁\t😀"
-    assert _descr(_named(slide, "site:")["s0"]) == "甲乙丙丁\t😀 · 已复工"
-    assert slide.shapes.title.text_frame.text.startswith("甲乙丙丁\t😀")
+    assert _named(slide, "label:")["s\ufffd0"].text_frame.text == seen
+    assert _descr(_named(slide, "site:")["s\ufffd0"]) == f"{seen} · 已复工"
+    assert slide.shapes.title.text_frame.text.startswith(seen)
     assert _noted_ids(slide)[0] == ["s\x010"]
 
 

@@ -75,11 +75,11 @@ def _csv(data):
 
 
 def _unguarded(text):
-    return text[1:] if re.match("'+[=+\\-@\t\r\n＝＋－＠]", text) else text
+    return text[1:] if text.startswith("'") and tables._FORMULA.match(text) else text
 
 
 def _kept(text):
-    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
+    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\ufffd", text)
 
 
 def _named(*names):
@@ -358,7 +358,7 @@ def test_a_geopackage_has_dates_and_no_write_ahead_log(tmp_path):
 
 def test_what_xml_cannot_hold_does_not_cut_a_name_short(tmp_path):
     path = write_gpkg(_named("甲\x00乙"), tmp_path / "sites.gpkg")
-    assert pyogrio.read_dataframe(path)["name"].tolist() == ["甲乙"]
+    assert pyogrio.read_dataframe(path)["name"].tolist() == ["甲\ufffd乙"]
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
