@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from geo.view import SiteFilter
 
 _BAD_INPUT = 2
+_LONGEST = 4000
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""NUL, which ends a name, and what Python makes of a byte that is not UTF-8."""
 _OWN_ARGUMENTS = ("run", "test")
 """Commands that hand words we do not know to Streamlit and pytest."""
 
@@ -49,6 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in _OWN_ARGUMENTS and words[1:2] not in (["-h"], ["--help"]):
         return _COMMANDS[words[0]](argparse.Namespace(rest=words[1:]))
+    for number, word in enumerate(words, start=1):
+        if len(word) > _LONGEST or _NO_TEXT.search(word):
+            return _refuse(
+                f"word {number} is longer than {_LONGEST} characters or holds some that are no text: "
+                "write it again, or rename the file (参数过长或有无法识别的字符)"
+            )
     chosen = _parser().parse_args(words)
     if chosen.command in ("setup", *_OWN_ARGUMENTS):
         return _COMMANDS[chosen.command](chosen)
@@ -62,6 +72,10 @@ def _run_with_packages(chosen: argparse.Namespace) -> int:
         return _COMMANDS[chosen.command](chosen)
     except SiteMapError as error:
         return _refuse(str(error))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _refuse(f"{error.strerror or type(error).__name__}: check the names of the files")
     except ModuleNotFoundError as error:
         if (error.name or "geo").partition(".")[0] == "geo":
             raise
@@ -72,8 +86,14 @@ def _run_with_packages(chosen: argparse.Namespace) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"python -m geo: {' '.join(message.split())}", file=sys.stderr)
+    print(f"python -m geo: {_short(message)}", file=sys.stderr)
     return _BAD_INPUT
+
+
+def _short(message: str) -> str:
+    """Return a message as one line that can be read, with no character that steers a terminal."""
+    line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(message.split()))
+    return line if len(line) <= _LONGEST else line[: _LONGEST // 2] + " … " + line[-500:]
 
 
 def _speak_utf8(stream: TextIO) -> None:
@@ -499,7 +519,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(_BAD_INPUT, f"{self.prog}: {message}; see --help\n")
+        self.exit(_BAD_INPUT, f"{self.prog}: {_short(message)}; see --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -49,6 +49,8 @@ from geo.store import SiteStore
 DECISIONS = ("open", "accepted", "rejected")
 MAX_NAME = 120
 MAX_DRAFTS = 50
+MAX_CHOICES = 20_000
+NOT_A_CHANGE = "this change of a draft cannot be read: open the draft again"
 KEPT_OPEN = 6
 GUARDED = 2000
 """So many rows tell the datum of all."""
@@ -374,7 +376,7 @@ class Desk:
         """
         draft = self.draft(draft_id)
         if "items" in change:
-            edits = {int(number): fields for number, fields in dict(change["items"]).items()}
+            edits = {_number(k): fields for k, fields in _mapping(change["items"]).items()}
             items = (
                 _edited(one, edits.get(one.number, {}), self._categories) for one in draft.items
             )
@@ -382,12 +384,16 @@ class Desk:
         if "as_of" in change:
             draft = self._redated(draft, str(change["as_of"]))
         if "layout" in change:
-            draft = replace(draft, layout=Layout.from_json(change["layout"]).to_json())
+            layout = Layout.from_json(_mapping(change["layout"]))
+            draft = replace(draft, layout=layout.to_json())
         if "choices" in change:
             chosen = {
-                str(k)[:MAX_NAME]: str(v)[:MAX_NAME] for k, v in dict(change["choices"]).items()
+                str(k)[:MAX_NAME]: str(v)[:MAX_NAME] for k, v in _mapping(change["choices"]).items()
             }
-            draft = replace(draft, choices={**draft.choices, **chosen})
+            chosen = {**draft.choices, **chosen}
+            if len(chosen) > MAX_CHOICES:
+                raise SourceError(f"a draft keeps {MAX_CHOICES} choices: import it in parts")
+            draft = replace(draft, choices=chosen)
         self._keep(draft)
         return draft
 
@@ -544,6 +550,19 @@ def _items(bulletin: Bulletin) -> Iterable[Item]:
         )
 
 
+def _mapping(given: object) -> Mapping[str, Any]:
+    """Return a part of a change that is names and values; what a browser sends may be anything."""
+    if not isinstance(given, Mapping):
+        raise SourceError(NOT_A_CHANGE)
+    return given
+
+
+def _number(given: str) -> int:
+    if not (given.isascii() and given.isdigit() and len(given) < 10):
+        raise SourceError(NOT_A_CHANGE)
+    return int(given)
+
+
 def _edited(item: Item, fields: Mapping[str, Any], categories: Categories) -> Item:
     """Return an item with a person's changes, checked.
 
@@ -553,7 +572,7 @@ def _edited(item: Item, fields: Mapping[str, Any], categories: Categories) -> It
         If a field or its value is not one that may be.
     """
     values: dict[str, Any] = {}
-    for name, value in fields.items():
+    for name, value in _mapping(fields).items():
         if name not in (*_EDITABLE, "decision", "same_as") or not isinstance(value, str):
             raise SourceError(f"{str(name)[:40]} of a record cannot be set to that")
         values[name] = value.strip()[: 4000 if name == "note" else MAX_NAME]

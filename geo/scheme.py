@@ -19,9 +19,12 @@ from geo.view import SiteFilter
 
 Bounds = tuple[float, float, float, float]
 MAX_SCHEMES = 100
+MAX_FIELDS = 400
 MAX_TEXT = 120
 LABELS = ("auto", "names", "numbers", "none")
 SERIES = ("", "status", "street")
+_UNKEPT = re.compile("[\0\ud800-\udfff]")
+"""What JSON can bring and no store keeps."""
 _ID = re.compile(r"[0-9A-Za-z-]{0,40}")
 
 
@@ -60,7 +63,11 @@ class Scheme:
 
     def filter(self, categories: Categories) -> SiteFilter:
         """Return the filter; `FilterError` if it names what the categories no longer have."""
-        return SiteFilter.from_params(parse_qs(self.query), categories)
+        try:
+            params = parse_qs(self.query, max_num_fields=MAX_FIELDS)
+        except ValueError as error:
+            raise FilterError(f"query has more than {MAX_FIELDS} values: choose fewer") from error
+        return SiteFilter.from_params(params, categories)
 
     def to_json(self) -> str:
         """Return the scheme as one line of JSON."""
@@ -77,13 +84,13 @@ class Scheme:
         """
         try:
             given = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FilterError("a scheme is JSON") from error
         if not isinstance(given, dict):
             raise FilterError("a scheme is an object with a name")
         unknown = given.keys() - cls.__dataclass_fields__.keys()
         if unknown:
-            raise FilterError(f"a scheme has no {sorted(unknown)[0]}")
+            raise FilterError(f"a scheme has no {sorted(unknown)[0][:40]}")
         fields = {k: v for k, v in given.items() if k != "bounds"}
         bounds = read_bounds(given.get("bounds"))
         values: dict[str, Any] = {"name": "", **{k: _field(k, v) for k, v in fields.items()}}
@@ -111,6 +118,8 @@ def _field(name: str, value: object) -> str | bool:
     limit = 4000 if name == "query" else MAX_TEXT
     if not isinstance(value, str) or len(value) > limit:
         raise FilterError(f"{name} is a text of at most {limit} characters")
+    if _UNKEPT.search(value):
+        raise FilterError(f"{name} holds half a character or a NUL: write it again")
     return value
 
 
@@ -127,7 +136,7 @@ def read_bounds(given: object) -> Bounds | None:
     parts = given.split(",") if isinstance(given, str) else given
     try:
         west, south, east, north = (float(part) for part in parts)  # type: ignore[attr-defined]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise FilterError("bounds are four numbers: west, south, east, north") from error
     inside = -180 <= west < east <= 180 and -90 <= south < north <= 90
     if not inside or not all(map(math.isfinite, (west, south, east, north))):

@@ -20,6 +20,9 @@ from geo.category import Categories, fold, load_categories
 from geo.errors import CategoryError, FilterError
 from geo.site import PRECISIONS, is_located
 
+MAX_VALUES, MAX_VALUE = 200, 2000
+"""How many values one name of an address may have, and how many characters each."""
+_NAMES = ("hide", "q", "street", "precision", "until", "located", "as_of", "since")
 NO_STREET = "-"
 """Stands for "no street stated" where streets are chosen by name."""
 
@@ -105,9 +108,10 @@ class SiteFilter:
         Raises
         ------
         FilterError
-            If a value is not a category, precision, date or yes/no, or `since` is not before `as_of`.
+            If a value is not a category, precision, date or yes/no, `since` is not before `as_of`, or there are more
+            or longer values than a page ever makes.
         """
-        given = {name: [v for v in _as_list(values) if v] for name, values in params.items()}
+        given = {name: _bounded(name, params[name]) for name in _NAMES if name in params}
         hidden = frozenset(given.get("hide", []))
         _refuse_unknown("hide", hidden, (categories or load_categories()).codes)
         precisions = tuple(given.get("precision", []))
@@ -257,6 +261,16 @@ def count_by_status(
         hidden).
     """
     return SiteIndex(sites, categories or load_categories()).count_by_status(chosen)
+
+
+def _bounded(name: str, values: str | Iterable[str]) -> list[str]:
+    """Return the values of one name that say something; a link with thousands is nobody's choice."""
+    given = [value for value in _as_list(values) if value]
+    if len(given) > MAX_VALUES or any(len(value) > MAX_VALUE for value in given):
+        raise FilterError(
+            f"{name}: at most {MAX_VALUES} values of {MAX_VALUE} characters each; choose fewer"
+        )
+    return given
 
 
 def _as_list(values: str | Iterable[str]) -> list[str]:

@@ -145,6 +145,8 @@ def export_selection(
         As `render_selection`, or if the file cannot be written; no half file is left.
     """
     rendered = _render(picture, form, series, progress, Path(target.name))
+    if not target.name:
+        raise ExportError("the export has no file name: give one")
     files = tuple(write_file(target.with_name(name), data) for name, data in rendered.files.items())
     return replace(rendered.report, files=files)
 

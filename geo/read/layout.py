@@ -115,7 +115,7 @@ class Layout:
                 repair=bool(raw.get("repair", False)),
                 fingerprint=str(raw.get("fingerprint", "")),
             )
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise SchemaError("not a layout", [str(error)]) from error
         faults = [
             f"{name} is not a field" for name in layout.columns.values() if name not in FIELDS

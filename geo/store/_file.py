@@ -81,6 +81,8 @@ def write_copy(target: Path, write: Callable[[Path], None]) -> Path:
         If the target exists or cannot be written; nothing of it is left behind then.
     """
     target = Path(os.path.abspath(target))
+    if not target.name:
+        raise StoreError("a copy needs a file name: give one")
     temporary = temporary_beside(target)
     with translated(target.name):
         make_folder(target)

@@ -542,8 +542,10 @@ def _place_vertices(store: SiteStore, site_id: str, asked: Action, who: str) -> 
 
 def _metres(given: object) -> float:
     """Return how far off a click may be; a browser that does not say so gets the worst case."""
-    metres = float(given) if isinstance(given, int | float) else WORST_CLICK_M
-    return min(max(metres, 1.0), WORST_CLICK_M)
+    if not isinstance(given, int | float) or given != given:
+        return WORST_CLICK_M
+    # Compared before it is made a float: JSON has whole numbers that are too large for one.
+    return float(min(max(given, 1), WORST_CLICK_M))
 
 
 def _vertices(given: object) -> list[tuple[float, float]]:
@@ -551,7 +553,7 @@ def _vertices(given: object) -> list[tuple[float, float]]:
         raise SiteMapError(f"1 to {MAX_VERTICES} positions are needed")
     try:
         return [(float(x), float(y)) for x, y in given]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise SiteMapError("a position is two numbers") from error
 
 

@@ -10,7 +10,7 @@ from functools import wraps
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from geo.access import AccessError, Right, SignInError
@@ -20,6 +20,7 @@ from geo.errors import FilterError, SiteMapError
 from geo.ui.explain import explain
 from geo.ui.library import get_library
 from geo.ui.people import request_access
+from geo.ui.text import log_failure
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,11 @@ def handle(
         except SiteMapError:
             log.exception("a map request failed")
             response = short(503, "not available")
+        except ClientDisconnect:
+            response = short(400, "gone")
+        except Exception as error:
+            # Our own mistake: a number that finds it in the log, nothing of it in the answer.
+            response = short(500, log_failure(error, _language(request)))
         response.headers.update(SAFE)
         if not everybody:
             _keep_private(response)
@@ -107,15 +113,24 @@ def _let_in(request: Request, right: Right | None) -> None:
 
 
 def _refusal(error: AccessError, request: Request) -> Response:
+    status = 401 if isinstance(error, SignInError) else 403
+    return short(status, explain(str(error), _language(request)))
+
+
+def _language(request: Request) -> str:
     given = request.query_params.get("lang", "")
-    language = given if given in LANGUAGES else get_library().settings.language
-    return short(401 if isinstance(error, SignInError) else 403, explain(str(error), language))
+    if given in LANGUAGES:
+        return given
+    try:
+        return get_library().settings.language
+    except SiteMapError:  # what failed are the settings themselves
+        return LANGUAGES[0]
 
 
 def _keep_private(response: Response) -> None:
     """Keep a cache between us and the browser from giving to one person what another was let see."""
     kept = response.headers.get("cache-control", "")
-    if get_library().settings.sign_in and kept.startswith("public"):
+    if kept.startswith("public") and get_library().settings.sign_in:
         response.headers["cache-control"] = "private" + kept.removeprefix("public")
 
 
@@ -146,7 +161,9 @@ def _is_own(request: Request) -> bool:
 
 def short(status: int, reason: str) -> Response:
     """Return an answer that only says why not."""
-    return JSONResponse({"error": reason}, status_code=status, headers=FRESH)
+    # A reason may quote half a character of a body, which UTF-8 has no place for.
+    said = reason.encode("utf-8", "replace").decode()
+    return JSONResponse({"error": said}, status_code=status, headers=FRESH)
 
 
 def json_answer(request: Request, value: object, headers: dict[str, str]) -> Response:

@@ -231,7 +231,9 @@ def _draft(request: Request) -> Response:
 def _change(request: Request) -> dict[str, Any]:
     try:
         change = json.loads(request.state.body)
-    except ValueError:
+        # Half a character is JSON and no text: nothing could keep it.
+        json.dumps(change, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         raise Refused(400, "a change is JSON") from None
     if not isinstance(change, dict):
         raise Refused(400, "a change is an object")
