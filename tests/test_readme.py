@@ -25,6 +25,7 @@ NOT_HERE = {
     "setup": "installs packages",
     "geocode": "asks a service on the network",
     "gazetteer": "needs an extract that nobody has here; its own tests build one",
+    "bulk": "takes eight processes and a register of millions; its own tests run it small",
     "copy": "needs a PostGIS address; tests/store copies both ways",
 }
 """Commands that are checked to parse and to explain themselves, and why they are not run."""
