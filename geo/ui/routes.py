@@ -112,7 +112,7 @@ def routes() -> list[BaseRoute]:
         Route(prefix + "/data/{dataset}/{version}/named.json", handle(_named)),
         Route(prefix + "/data/{dataset}/{version}/bounds.json", handle(_bounds)),
         Route(
-            prefix + "/tiles-sites/{dataset}/{version}/{z:int}/{x:int}/{y:int}.mvt",
+            prefix + "/tiles-sites/{dataset}/{version}/{zoom:int}/{column:int}/{row:int}.mvt",
             handle(_site_tile),
         ),
         Route(prefix + "/version/{dataset}", handle(_version)),
@@ -368,9 +368,9 @@ def _site_tile(request: Request) -> Response:
     found, params = _large(request), request.path_params
     chosen = _chosen(request, found)
     try:
-        data = found.tile(params["z"], params["x"], params["y"], chosen)
+        data = found.tile(params["zoom"], params["column"], params["row"], chosen)
     except ValueError:
-        raise KeyError(params["z"]) from None
+        raise KeyError(params["zoom"]) from None
     except VersionGone as error:
         raise Refused(410, str(error)) from None
     return gzipped(request, data, "application/vnd.mapbox-vector-tile", FOREVER)
