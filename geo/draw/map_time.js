@@ -375,7 +375,7 @@
       const head = el('tr', {}, el('th', { scope: 'col' }, bar.text.day), ...used.map(style => el('th', { scope: 'col', title: style.kindLabel }, style.label)));
       const rows = trend.days.map((one, i) => el('tr', { class: one === day ? 'shown' : '' }, el('th', { scope: 'row' }, one), ...used.map(style => el('td', {}, String(trend.counts[style.code][i])))));
       const open = this.tableOpen === true;
-      return el('details', { open, ontoggle: event => { this.tableOpen = event.target.open; } }, el('summary', {}, bar.text.as_table), el('div', { class: 'wide' }, el('table', {}, el('thead', {}, head), el('tbody', {}, ...rows))));
+      return el('details', { open, ontoggle: event => { this.tableOpen = event.target.open; } }, el('summary', {}, bar.text.as_table), el('div', { class: 'wide', role: 'region', tabIndex: 0, 'aria-label': bar.text.as_table }, el('table', {}, el('thead', {}, head), el('tbody', {}, ...rows))));
     }
   }
 
