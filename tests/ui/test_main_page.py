@@ -68,7 +68,7 @@ def _fine(page):
 def test_the_page_runs_in_both_languages_for_both_sets(shared_library, language, dataset):
     page, text = _run(lang=language, set=dataset), load_text(language)
     assert _fine(page)
-    assert set(_sent(page)) == {"figures", "chips", "map"}
+    assert set(_sent(page)) == {"figures", "chips", "map", "help"}
     assert _data(page, "map")["src"].endswith(f"/{language}")
     assert _data(page, "chips")["state"]["dataset"] == dataset
     notice = text["notice"]["demo"] if dataset == "demo" else ""
