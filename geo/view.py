@@ -266,6 +266,8 @@ def count_by_status(
 def _bounded(name: str, values: str | Iterable[str]) -> list[str]:
     """Return the values of one name that say something; a link with thousands is nobody's choice."""
     given = [value for value in _as_list(values) if value]
+    # A pasted paragraph is a search for how it begins, see `from_params`.
+    given = [value[:MAX_VALUE] for value in given] if name == "q" else given
     if len(given) > MAX_VALUES or any(len(value) > MAX_VALUE for value in given):
         raise FilterError(
             f"{name}: at most {MAX_VALUES} values of {MAX_VALUE} characters each; choose fewer"
