@@ -31,7 +31,7 @@ from geo.district import (
     online_geocoder,
     outline_of,
 )
-from geo.errors import StoreError
+from geo.errors import SourceError, StoreError
 from geo.locate import (
     Corrections,
     GivenCoordinates,
@@ -61,6 +61,8 @@ DEMO_NOTICE = "演示数据（虚构）"
 """What every page and picture made from invented sites says."""
 
 
+MAX_PROSE = 100_000
+"""Characters of a bulletin; the longest seen has 6,000."""
 BULLETIN, DEMO = "bulletin", "demo"
 
 _DEMO_FILES = ("samples/demo_2020-03-11.csv", "samples/demo_2020-03-18.csv")
@@ -253,7 +255,17 @@ def read_prose(
     names: Sequence[PlaceName] = (),
     as_of: date | None = None,
 ) -> tuple[Bulletin, list[StatedFigure]]:
-    """Return what a text says of sites, and every figure it states; parameters as for `read_file`."""
+    """Return what a text says of sites, and every figure it states; parameters as for `read_file`.
+
+    Raises
+    ------
+    SourceError
+        If the text is far longer than any bulletin: one line of half a million characters would take minutes.
+    """
+    if len(raw) > MAX_PROSE:
+        raise SourceError(
+            f"{name} has {len(raw)} characters; a bulletin may have {MAX_PROSE}: split it"
+        )
     bulletin = read_bulletin(raw, file=name, categories=categories, places=names, as_of=as_of)
     home = home_name(settings.adcode)
     return bulletin, read_figures(bulletin.prose, file=name, district=home, as_of=bulletin.as_of)

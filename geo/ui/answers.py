@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from urllib.parse import urlsplit
@@ -85,9 +86,9 @@ def handle(
             response = _refusal(error, request)
         except FilterError as error:
             response = short(400, str(error))
-        except SiteMapError:
+        except SiteMapError as error:
             log.exception("a map request failed")
-            response = short(503, "not available")
+            response = short(503, _told(error, request))
         except ClientDisconnect:
             response = short(400, "gone")
         except Exception as error:
@@ -115,6 +116,12 @@ def _let_in(request: Request, right: Right | None) -> None:
 def _refusal(error: AccessError, request: Request) -> Response:
     status = 401 if isinstance(error, SignInError) else 403
     return short(status, explain(str(error), _language(request)))
+
+
+def _told(error: SiteMapError, request: Request) -> str:
+    """Return what a person can do about a failure; one that names a place on the server is not told."""
+    said = str(error)
+    return "not available" if re.search(r"[/\\]|://", said) else explain(said, _language(request))
 
 
 def _language(request: Request) -> str:
