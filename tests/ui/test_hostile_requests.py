@@ -89,18 +89,10 @@ def test_a_failure_nobody_thought_of_has_a_number_and_tells_nothing(
     def fail(*given, **named):
         raise RuntimeError(CANARY)
 
-    for name in ("snapshot", "at", "store"):
-        monkeypatch.setattr(Library, name, fail)
-    # The rest of what routes stand on.
-    monkeypatch.setattr("geo.ui.routes._drawn_page", fail)
-    monkeypatch.setattr("geo.ui.routes._files", fail)
-    monkeypatch.setattr("geo.ui.routes.read_basemap", fail)
-    monkeypatch.setattr("geo.ui.routes._tiles", fail)
-    monkeypatch.setattr("geo.ui.jobs.Jobs.get", fail)
-    monkeypatch.setattr("geo.ui.routes._digest", lambda: "x")
-    monkeypatch.setattr("geo.ui.export_routes.request_store", fail)
+    # Where every route begins, before it knows who asks; and where the rest of it would.
+    monkeypatch.setattr("geo.ui.answers._let_in", fail)
+    monkeypatch.setattr(Library, "snapshot", fail)
     body = b'{"name": "x"}' if method == "POST" else None
-    monkeypatch.setattr("geo.ui.export_routes.read_order", fail)
     reply = client.request(method, path, content=body)
     assert (reply.status_code, path) == (500, path)
     _is_safe(reply)
