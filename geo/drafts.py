@@ -557,10 +557,12 @@ def _mapping(given: object) -> Mapping[str, Any]:
     return given
 
 
-def _number(given: str) -> int:
-    if not (given.isascii() and given.isdigit() and len(given) < 10):
+def _number(given: object) -> int:
+    """Return the number of an item, which JSON writes as text."""
+    text = str(given)
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise SourceError(NOT_A_CHANGE)
-    return int(given)
+    return int(text)
 
 
 def _edited(item: Item, fields: Mapping[str, Any], categories: Categories) -> Item:

@@ -161,9 +161,18 @@ def test_every_streamlit_setting_exists():
     from streamlit import config
 
     settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-    written = {f"{section}.{key}" for section, keys in settings.items() for key in keys}
+    written = set(_setting_names(settings))
     assert "runner.postScriptGC" in written
     assert written <= set(config._config_options_template)
+
+
+def _setting_names(settings, before=""):
+    """Yield the names of settings as Streamlit writes them: `theme.dark.textColor`."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _setting_names(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}"
 
 
 # an old or a bare Python
