@@ -12,7 +12,7 @@ from geo.scheme import LABELS, SERIES, Scheme, read_bounds
 from geo.view import SiteFilter
 
 CATEGORIES = load_categories()
-TEXT = st.text(max_size=40)
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 FILTERS = st.builds(
     SiteFilter,
     hidden=st.frozensets(st.sampled_from(sorted(CATEGORIES.codes))),
