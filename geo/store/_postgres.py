@@ -166,6 +166,8 @@ class _InstantLoader(Loader):
 @lru_cache(maxsize=256)
 def _marked(statement: str) -> bytes:
     """Return a statement with the driver's marks instead of `?`."""
+    if "?" not in statement:  # without values the driver takes a % as it is
+        return statement.encode()
     return statement.replace("%", "%%").replace("?", "%s").encode()
 
 

@@ -435,6 +435,12 @@ def test_many_rows_go_in_as_few_do(store):
     assert store.check() == []
 
 
+def test_a_percent_sign_is_one_with_values_and_without(store):
+    with store._connections.reading() as db:
+        assert db.execute("SELECT 7 % 4, '%s'").fetchone() == (3, "%s")
+        assert db.execute("SELECT 7 % 4, '%s' || ?", ("x",)).fetchone() == (3, "%sx")
+
+
 def test_a_backup_is_a_geopackage_of_this_moment(store, tmp_path):
     store.set_meta("notice", "x")
     path = store.backup(tmp_path / "copies" / "a.gpkg")
