@@ -24,7 +24,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, START_S, Server, Tab, _new_context
+from driver import ROOT, START_S, Server, Tab, new_context
 from playwright.sync_api import Browser
 
 from geo.access import Role
@@ -351,7 +351,7 @@ def test_a_forged_header_past_nginx_is_refused_and_written_down(office):
 
 
 def test_past_nginx_the_page_says_so_and_shows_nothing(office, chromium):
-    context = _new_context(chromium, "zh-CN", (1366, 768))
+    context = new_context(chromium, "zh-CN", (1366, 768))
     try:
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{office.ports[1]}/map/")

@@ -1,7 +1,7 @@
 """Changing what is known of a site: kept with who and when, undone in one click, never over somebody else's head."""
 
 import pytest
-from conftest import Server, Tab
+from driver import Server, Tab
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,7 @@ import json
 import zipfile
 
 import pytest
-from conftest import CATEGORIES, PC, Tab
+from driver import CATEGORIES, PC, Tab
 from PIL import Image
 
 from geo.view import SiteFilter, select_sites

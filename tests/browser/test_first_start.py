@@ -1,7 +1,7 @@
 """The first start: sixteen places, one of them on the map, and the map really painted."""
 
 import pytest
-from conftest import CATEGORIES, python_counts
+from driver import CATEGORIES, python_counts
 
 from geo.view import SiteFilter
 

@@ -7,7 +7,7 @@ from importlib import resources
 from unicodedata import normalize
 
 import pytest
-from conftest import CATEGORIES, ROOT, Tab
+from driver import CATEGORIES, ROOT, Tab
 
 pytestmark = pytest.mark.browser
 

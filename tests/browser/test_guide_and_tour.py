@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from driver import Server
 
 from geo.ui.guide import chapters
 
@@ -206,8 +207,6 @@ def test_the_tour_is_gone_with_escape_keeps_its_keys_and_starts_again_from_help(
 
 @pytest.fixture(scope="module")
 def xihu(tmp_path_factory):
-    from conftest import Server
-
     server = Server(tmp_path_factory.mktemp("xihu"), settings=XIHU)
     server.wait()
     yield server

@@ -1,7 +1,7 @@
 """The hand-out in a browser: opened from the disk with no server, it draws, filters, searches and runs no text."""
 
 import pytest
-from conftest import CATEGORIES, WAIT_S
+from driver import CATEGORIES, WAIT_S
 
 from geo.category import load_categories
 from geo.draw.basemaps import basemap

@@ -5,7 +5,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from conftest import Server, Tab, start_server
+from driver import Server, Tab, start_server
 
 from geo.pipeline import load_file
 from geo.settings import load_settings

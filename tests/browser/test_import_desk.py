@@ -1,7 +1,7 @@
 """Bringing something in: the text and what was read from it side by side, a person's yes, the map, and back again."""
 
 import pytest
-from conftest import Server, Tab
+from driver import Server, Tab
 
 from geo.locate.datum import from_wgs84
 

@@ -6,7 +6,7 @@ import numpy as np
 import psycopg
 import pytest
 import shapely
-from conftest import CATEGORIES, Server, Tab, start_server
+from driver import CATEGORIES, Server, Tab, start_server
 
 from geo.site import make_sites
 from geo.store import SiteStore, open_store

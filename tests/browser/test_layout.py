@@ -1,7 +1,7 @@
 """Every part can be seen and reached: on an office PC, on the wall, on a small screen, and without a mouse."""
 
 import pytest
-from conftest import CATEGORIES, PC, PHONE, WALL, Server, Tab
+from driver import CATEGORIES, PC, PHONE, WALL, Server, Tab
 
 pytestmark = pytest.mark.browser
 

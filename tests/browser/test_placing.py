@@ -2,7 +2,7 @@
 
 import pytest
 import shapely
-from conftest import Server, Tab
+from driver import Server, Tab
 
 from geo.placing import undo_place
 from geo.site import LOCATION

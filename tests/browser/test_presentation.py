@@ -1,7 +1,7 @@
 """What people photograph: the map over the whole window, and around it all that makes it a map of something."""
 
 import pytest
-from conftest import PHONE, WALL, Tab, python_counts
+from driver import PHONE, WALL, Tab, python_counts
 
 from geo.view import SiteFilter
 

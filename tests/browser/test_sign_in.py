@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from conftest import Server, _new_context
+from driver import Server, new_context
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from playwright.sync_api import Browser, Page
@@ -158,7 +158,7 @@ server_metadata_url = "{provider.issuer}/.well-known/openid-configuration"
 
 @pytest.fixture
 def visitor(chromium: Browser) -> Iterator[Page]:
-    context = _new_context(chromium, "zh-CN", (1366, 768))
+    context = new_context(chromium, "zh-CN", (1366, 768))
     yield context.new_page()
     context.close()
 

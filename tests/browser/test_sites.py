@@ -1,7 +1,7 @@
 """Pointing at a site names it; clicking tells all that is known of it, and where it is known from."""
 
 import pytest
-from conftest import CATEGORIES, Tab
+from driver import CATEGORIES, Tab
 
 pytestmark = pytest.mark.browser
 

@@ -6,9 +6,9 @@ import os
 import sqlite3
 import subprocess
 
-import conftest
+import driver
 import pytest
-from conftest import Server
+from driver import Server
 from PIL import Image, ImageDraw
 
 from geo.locate.datum import from_wgs84
@@ -72,8 +72,8 @@ def tiled(request, tmp_path, monkeypatch):
             **named,
         )
 
-    monkeypatch.setattr(conftest.subprocess, "Popen", with_tiles)
-    yield from conftest.start_server(tmp_path)
+    monkeypatch.setattr(driver.subprocess, "Popen", with_tiles)
+    yield from driver.start_server(tmp_path)
 
 
 def test_a_square_of_the_basemap_is_under_its_place(tiled: Server, open_tab):

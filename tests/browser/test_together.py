@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import Server, Tab
+from driver import Server, Tab
 
 from geo.placing import place_site, undo_place
 

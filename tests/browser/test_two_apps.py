@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from conftest import Server, start_server
+from driver import Server, start_server
 
 pytestmark = pytest.mark.browser
 

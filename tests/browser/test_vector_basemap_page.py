@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import start_server
+from driver import start_server
 from osm_samples import CITY_BBOX, at, city
 
 from geo.draw import vector_basemap as vb

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import CATEGORIES, WALL, Server, Tab, python_counts, start_server
+from driver import CATEGORIES, WALL, Server, Tab, python_counts, start_server
 
 from geo.__main__ import main
 from geo.draw import page as map_page
