@@ -375,7 +375,7 @@ def _restore(chosen: argparse.Namespace) -> int:
     from geo.errors import StoreError
     from geo.settings import load_settings
     from geo.store import file_of
-    from geo.store.backups import backup_folder, list_backups
+    from geo.store.backups import backup_folder, list_backups, store_of
     from geo.store.restore import restore_backup
 
     settings = load_settings()
@@ -389,6 +389,9 @@ def _restore(chosen: argparse.Namespace) -> int:
         backup = kept[0].path
     elif not backup.exists() and backup.name == chosen.backup:
         backup = backup_folder(target) / backup.name
+    made_of = store_of(backup.absolute())
+    if not chosen.store and made_of and made_of.parent == target.parent:
+        target = made_of  # the demo set lies beside the store, and its messages name its own copies
     aside = restore_backup(backup, target, who=settings.who)
     return _print_json(
         {

@@ -449,6 +449,19 @@ def test_a_damaged_store_says_which_backup_brings_it_back(answer, complaint, tmp
     assert answer("sites")["features"]
 
 
+def test_a_copy_of_the_demo_set_goes_back_to_the_demo_set(answer, complaint):
+    """What a damaged demo set says to run would else put invented sites over the office's own."""
+    home = Path(os.environ["BAITA_STORE"])
+    demo = home.with_name("demo.gpkg")
+    answer("load", DEMO, "--store", str(demo))
+    own = answer("sites")
+    made = Path(answer("backup", "--store", str(demo))["backup"])
+    said = answer("restore", made.name)
+    assert Path(said["store"]) == demo
+    assert answer("sites") == own
+    assert "is a backup of demo.gpkg" in complaint("restore", made.name, "--store", str(home))
+
+
 # --- people ---------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,14 @@ def backup_folder(store: Path) -> Path:
     return store.parent / FOLDER
 
 
+def store_of(backup: Path) -> Path | None:
+    """Return the store that a copy in a folder of backups was made of, by its name; None if that does not say."""
+    match = _NAME.fullmatch(backup.name)
+    if match is None or match["why"] not in list(Why) or backup.parent.name != FOLDER:
+        return None
+    return backup.parent.parent / f"{match['store']}.gpkg"
+
+
 def list_backups(store: Path) -> list[Backup]:
     """Return the copies of a store's file, newest first; other files in the folder are left alone."""
     found = []

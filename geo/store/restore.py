@@ -10,7 +10,7 @@ from geo.access import AuditEntry
 from geo.errors import StoreError
 from geo.store import _file
 from geo.store._connection import connect, translated
-from geo.store.backups import STAMP, Backup, Why, backup_folder, keep_backup
+from geo.store.backups import STAMP, Backup, Why, backup_folder, keep_backup, store_of
 from geo.store.geopackage import GeoPackageStore
 
 
@@ -37,8 +37,10 @@ def restore_backup(backup: Path, target: Path, *, who: str) -> Backup | None:
     Raises
     ------
     StoreError
-        If the backup is not a whole store, or the target cannot be written; it is as before then.
+        If the backup is not a whole store, or is one of another store in the same folder, or the target cannot be
+        written; it is as before then.
     """
+    _refuse_anothers(backup, target)
     with translated(backup.name):
         if not backup.is_file():
             raise StoreError(f"{backup.name} is not there: see `backup --list`")
@@ -56,6 +58,17 @@ def restore_backup(backup: Path, target: Path, *, who: str) -> Backup | None:
         return _overwrite(target, fresh)
     finally:
         _file.remove(fresh)
+
+
+def _refuse_anothers(backup: Path, target: Path) -> None:
+    """Stores of one folder share their folder of backups: one's copy is not put over the other by mistake."""
+    made_of = store_of(backup.resolve())
+    here = target.resolve()
+    if made_of and made_of.parent == here.parent and made_of.stem != here.stem:
+        raise StoreError(
+            f"{backup.name} is a backup of {made_of.name}, not of {target.name}: "
+            "name the store it is of, or copy the file elsewhere first"
+        )
 
 
 def _overwrite(target: Path, fresh: Path) -> Backup | None:

@@ -126,6 +126,20 @@ def test_what_is_no_whole_store_is_refused_and_nothing_is_touched(store, tmp_pat
     assert_same_sites(store.read_sites(), before)
 
 
+def test_a_copy_of_the_store_beside_it_is_not_put_over_this_one(store, tmp_path):
+    """Both sets of an installation share a folder of backups."""
+    before = store.read_sites()
+    with open_store(tmp_path / "demo.gpkg") as demo:
+        demo.save_sites(sites_of(7), who="林工")
+        kept, others = keep_backup(demo), demo.read_sites()
+    with pytest.raises(StoreError, match=r"is a backup of demo\.gpkg, not of sites\.gpkg"):
+        restore_backup(kept.path, store.path, who="林工")
+    assert_same_sites(store.read_sites(), before)
+    elsewhere = kept.path.rename(tmp_path / kept.path.name)
+    restore_backup(elsewhere, store.path, who="林工")
+    assert_same_sites(store.read_sites(), others)
+
+
 def test_without_room_for_the_copy_an_import_is_not_begun(store, tmp_path):
     (tmp_path / "backups").write_text("a file where the folder should be")
     before = store.data_version()
