@@ -95,17 +95,17 @@ RIGHTS: Mapping[str, Right] = {
     **_each(
         Right.VIEW,
         "data_version read_sites read_snapshot query_sites site history statement_changes corrections "
-        "last_correction imports claims meta notes count_sites",
+        "last_correction read_some imports claims meta notes count_sites",
     ),
     **_each(
         Right.EDIT,
         "save_sites update_site update_sites add_correction undo_correction import_sites undo_import save_claims "
         "set_note drop_note",
     ),
-    **_each(Right.ADMINISTER, "members set_member audit backup check"),
+    **_each(Right.ADMINISTER, "members role_of set_member audit backup check"),
 }
 """The methods of a store that a person may call, and what each takes. What is not here nobody may."""
-_QUIET = frozenset({"members", "audit", "set_member"})
+_QUIET = frozenset({"members", "role_of", "audit", "set_member"})
 """Acts of administrators that are not written down here: they only look, or the store writes them down itself."""
 
 
@@ -130,10 +130,6 @@ class Access:
     def person(self) -> Person:
         """Return the person with the role of this moment."""
         return Person(self.name, self.role())
-
-    def may(self, right: Right) -> bool:
-        """Return whether the person may do such a thing now."""
-        return self.role().includes(right.role)
 
     def require(self, right: Right, action: str, target: str = "") -> None:
         """Let an act pass, or write down that it was refused.
@@ -198,12 +194,13 @@ class GuardedStore:
             self._access.tell(name, "", allowed=False, detail="nobody may")
             raise AccessError(f"nobody may ask for {name} here: nothing was changed")
         method = getattr(self._store, name)
+        signature = inspect.signature(method)
 
         def act(*args: Any, **named: Any) -> Any:
-            call = inspect.signature(method).bind(*args, **named)
+            call = signature.bind(*args, **named)
             target = _target(call.arguments)
             self._access.require(right, name, target)
-            if "who" in inspect.signature(method).parameters:
+            if "who" in signature.parameters:
                 call.arguments["who"] = self._access.name
             for key, value in call.arguments.items():
                 call.arguments[key] = _signed(value, self._access.name)

@@ -14,13 +14,11 @@ import geopandas as gpd
 import pandas as pd
 
 from geo.category import Categories
-from geo.errors import StoreError
 from geo.site import Correction, SiteUpdate
 from geo.store import SiteStore
 
 KEPT_STEPS = 100
 """How many of a visitor's steps can be taken back."""
-_FEW = 20
 
 Cells = Mapping[str, object]
 
@@ -153,7 +151,8 @@ def _set_cells(
 ) -> EditReport:
     """Give the cells of each site other values where they are as expected."""
     updates, left = list[SiteUpdate](), list[str]()
-    rows = _rows(store, list(expected))
+    sites = store.read_some(expected)
+    rows = {str(row["site_id"]): row for row in sites.to_dict("records")}
     for site_id, cells in expected.items():
         row = rows.get(site_id)
         if row is None or any(not _same(row[name], value) for name, value in cells.items()):
@@ -168,21 +167,6 @@ def _set_cells(
     before = {site_id: cells for site_id, cells in step.before.items() if site_id in done}
     after = {site_id: cells for site_id, cells in step.after.items() if site_id in done}
     return EditReport(replace(step, before=before, after=after), tuple(left))
-
-
-def _rows(store: SiteStore, ids: Sequence[str]) -> dict[str, Any]:
-    """Return the stored rows of some sites by id; those that are gone are not among them."""
-    if len(ids) > _FEW:
-        sites = store.read_sites()
-        chosen = sites[sites["site_id"].isin(list(ids))]
-        return {str(row["site_id"]): row for row in chosen.to_dict("records")}
-    found = {}
-    for site_id in ids:
-        try:
-            found[site_id] = store.site(site_id)
-        except StoreError:
-            continue
-    return found
 
 
 def stored_value(value: Any) -> object:

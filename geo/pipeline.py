@@ -8,7 +8,6 @@ Nothing is dropped on the way. For every load, rows read = located + not located
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -31,7 +30,7 @@ from geo.district import (
     online_geocoder,
     outline_of,
 )
-from geo.errors import SourceError, StoreError
+from geo.errors import SourceError
 from geo.locate import (
     Corrections,
     GivenCoordinates,
@@ -54,8 +53,6 @@ from geo.site import (
     is_located,
 )
 from geo.store import SiteStore, open_store
-
-log = logging.getLogger(__name__)
 
 DEMO_NOTICE = "演示数据（虚构）"
 """What every page and picture made from invented sites says."""
@@ -510,7 +507,7 @@ def prepare_store(
     tell("打开数据库", 0.0)
     store = open_store(settings.store if name == BULLETIN else beside_store(settings, DEMO_FILE))
     try:
-        _refuse_damaged(store, settings)
+        store.refuse_damaged()
         key, digest = f"filled_{name}", _digest(settings, name)
         filled = store.meta(key)
         if filled != digest and (filled is not None or not store.count_sites()):
@@ -527,13 +524,6 @@ def prepare_store(
 def has_demo(settings: Settings) -> bool:
     """Return whether the data folder brings invented sites along; a district of one's own need not."""
     return all((settings.data / file).is_file() for file in _DEMO_FILES)
-
-
-def _refuse_damaged(store: SiteStore, settings: Settings) -> None:
-    faults = store.structure_faults()
-    if faults:
-        log.error("the store is damaged: %s", faults)
-        raise StoreError(f"{Path(settings.store).name} is damaged; {store.restore_hint()}")
 
 
 def _site_files(settings: Settings, name: str) -> list[Path]:

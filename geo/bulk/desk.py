@@ -69,6 +69,10 @@ class Desk:
         """Keep what the run was begun with and how far it is."""
         write_json(self.folder / MANIFEST, manifest)
 
+    def forget_manifest(self) -> None:
+        """Forget what the run was begun with."""
+        (self.folder / MANIFEST).unlink()
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep a second driver out of the folder as long as this one lives.

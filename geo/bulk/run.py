@@ -180,7 +180,7 @@ class _Run:
         for name in (PROBLEMS, REPORT):
             (self._out / name).unlink(missing_ok=True)
         self.desk.clear("rows", "keys", "meet", "done", "problems", "stored", "parts")
-        (self.desk.folder / "manifest.json").unlink()
+        self.desk.forget_manifest()
 
     def _refuse_taken(self) -> None:
         """Refuse a folder that holds somebody else's parts: they would be read as one table with ours."""

@@ -25,7 +25,7 @@
 
   /** Undo or redo, as the keys of every office program say it; "" for other keys. */
   function stepOf(event) {
-    if (!event.ctrlKey && !event.metaKey) return '';
+    if (event.altKey || (!event.ctrlKey && !event.metaKey)) return '';
     const key = event.key.toLowerCase();
     return key === 'y' || (key === 'z' && event.shiftKey) ? 'redo' : key === 'z' ? 'undo' : '';
   }
@@ -187,7 +187,7 @@
       document.addEventListener('keydown', event => {
         if (this.desk && this.desk.open) { if (this.desk.key(event)) event.preventDefault(); event.stopPropagation(); return; }
         if (event.target.closest('input:not([type=checkbox]):not([type=range]),select,textarea') && event.key !== 'Escape') return;
-        const step = event.altKey ? '' : stepOf(event);
+        const step = stepOf(event);
         if (step) { this.step(step); event.preventDefault(); event.stopPropagation(); return; }
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         if (event.key === 'Enter' && event.target.closest('button,summary,a')) return; // presses what has the focus
@@ -500,6 +500,7 @@
   }
 
   window.BaitaMap = {
+    stepOf,
     start(map, config) {
       const page = window.baita = new MapPage(map, config);
       if (window.BaitaHandout) window.BaitaHandout.open(page); else page.post('ready', { loads: 0 });

@@ -379,5 +379,5 @@
     }
   }
 
-  window.BaitaTime = { TimeBar };
+  window.BaitaTime = { TimeBar, signs };
 })();

@@ -25,7 +25,7 @@ import shapely
 
 from geo.errors import SourceError
 from geo.read.content import member_name, open_archive, read_member, refuse_dtd, xml_text
-from geo.read.grid import CELL_TEXT, Contents, Grid, GridRow, Limits, Progress, Shape, decode, short
+from geo.read.grid import Contents, Grid, GridRow, Limits, Progress, Shape, cell_text, decode, short
 
 DRIVERS = {
     "gpkg": ("GPKG",),
@@ -157,7 +157,7 @@ def _read_layer(layer: _Layer, name: str, format_: str, limits: Limits, repair: 
     except (RuntimeError, ValueError) as error:
         raise _damaged(name) from error
     names = [str(field) for field in meta["fields"]]
-    cells = {n: column_text(columns[n]) for n in range(len(names))}
+    cells = {n: [cell_text(v) for v in columns[n].tolist()] for n in range(len(names))}
     if format_ in ("kml", "kmz"):
         cells = {n: texts for n, texts in cells.items() if not _is_kml_look(names[n], texts)}
     # The field names have no id; an id may be 0, so theirs is below.
@@ -173,14 +173,6 @@ def _read_layer(layer: _Layer, name: str, format_: str, limits: Limits, repair: 
 
 def _is_kml_look(name: str, texts: list[str]) -> bool:
     return name in _KML_LOOKS or (name in _KML_OFTEN_BLANK and not any(texts))
-
-
-def column_text(values: np.ndarray) -> list[str]:
-    """Return a field's values as text, "" for what is missing."""
-    return [
-        v if type(v) is str else "" if v is None or v != v else CELL_TEXT[type(v)](v)
-        for v in values.tolist()
-    ]
 
 
 def _crs_warnings(format_: str, crs: str, crs_name: str, path: Path) -> Iterator[str]:

@@ -225,11 +225,18 @@ CELL_TEXT = _Text(
 """How a cell of each type is written as text; text itself is kept as it is."""
 
 
+def cell_text(value: Any) -> str:
+    """Return a value of a layer or a database as text, "" for what is missing."""
+    if type(value) is str:
+        return value
+    return "" if value is None or value != value else CELL_TEXT[type(value)](value)
+
+
 # --- text tables ----------------------------------------------------------------------------------
 
 SAVE_AS = "open it in WPS or Excel and save it as CSV (UTF-8)"
 DELIMITERS = (",", "\t", ";", "|")
-_MARKS = (
+MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
@@ -305,7 +312,7 @@ def decode(raw: bytes, name: str) -> tuple[str, str]:
     SourceError
         If it is none of these.
     """
-    encoding = next((encoding for mark, encoding in _MARKS if raw.startswith(mark)), "")
+    encoding = next((encoding for mark, encoding in MARKS if raw.startswith(mark)), "")
     try:
         text = raw.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:

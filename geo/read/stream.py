@@ -20,15 +20,16 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from geo.errors import SourceError
 from geo.read.grid import (
-    CELL_TEXT,
     HEAD_CHARS,
     HEADER_WITHIN,
+    MARKS,
     SAVE_AS,
     Contents,
     Grid,
     GridRow,
     Limits,
     Shape,
+    cell_text,
     find_delimiter,
     is_damaged_utf8,
     refuse_wide,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from geo.category import Categories
 
 TEXTS = (".csv", ".tsv", ".txt")
+PARQUETS = (".parquet", ".geoparquet", ".pq")
 BLOCK = 1 << 20
 MAX_LINE = 32_000_000
 """Characters; a longer line is no row of a table."""
@@ -88,7 +90,7 @@ def open_stream(path: Path, *, categories: Categories) -> RowStream:
 
 def is_parquet(path: Path) -> bool:
     """Return whether a path is to be read as Parquet: a folder, or a file with that ending."""
-    return path.is_dir() or path.suffix.lower() in (".parquet", ".geoparquet", ".pq")
+    return path.is_dir() or path.suffix.lower() in PARQUETS
 
 
 def digest_source(path: Path) -> str:
@@ -173,11 +175,7 @@ def find_encoding(path: Path) -> str:
     """
     with _open_raw(path) as raw:
         start = raw.read(3)
-    for mark, encoding in (
-        (b"\xef\xbb\xbf", "utf-8-sig"),
-        (b"\xff\xfe", "utf-16"),
-        (b"\xfe\xff", "utf-16"),
-    ):
+    for mark, encoding in MARKS:
         if start.startswith(mark):
             return encoding
     if _decodes(path, "utf-8"):
@@ -261,7 +259,7 @@ def _parquet_files(folder: Path) -> list[Path]:
     return sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in (".parquet", ".geoparquet", ".pq") and file.name[0] not in "_."
+        if file.suffix.lower() in PARQUETS and file.name[0] not in "_."
     )
 
 
@@ -349,7 +347,7 @@ def _table_rows(
 
     number = 1 if shape_column else 2  # as GIS counts features, or a spreadsheet its rows
     for batch in batches:
-        columns = [[_text(value) for value in batch[name]] for name in names]
+        columns = [[cell_text(value).replace("\0", "") for value in batch[name]] for name in names]
         count = len(next(iter(batch.values()), []))
         shapes: list[Shape | None] = [None] * count
         if shape_column:
@@ -360,9 +358,3 @@ def _table_rows(
             if shape is not None or any(cell.strip() for cell in cells):
                 yield GridRow(number, number, list(cells), shape=shape)
             number += 1
-
-
-def _text(value: Any) -> str:
-    if type(value) is str:
-        return value.replace("\0", "")
-    return "" if value is None or value != value else CELL_TEXT[type(value)](value)

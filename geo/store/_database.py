@@ -110,6 +110,18 @@ class Database(Protocol):
         """Have a table number its next row after this number."""
 
 
+class Connections(Protocol):
+    """The open connections to one store; see the methods of `SiteStore` that hand them on."""
+
+    def reading(self) -> AbstractContextManager[Database]: ...
+
+    def snapshot(self) -> AbstractContextManager[Database]: ...
+
+    def writing(self, *, data: bool = ...) -> AbstractContextManager[Database]: ...
+
+    def close(self) -> None: ...
+
+
 def column_sql(column: str) -> str:
     """Return the quoted name of a site column in the database; `KeyError` if there is none."""
     return _SQL_NAMES[column]

@@ -22,6 +22,12 @@ def roles(db: Database) -> dict[str, Role]:
     }
 
 
+def role_of(db: Database, name: str) -> Role | None:
+    """Return the role that one person was given, None for none."""
+    row = db.execute("SELECT role FROM members WHERE name = ?", (name,)).fetchone()
+    return None if row is None else Role(row[0])
+
+
 def give_role(db: Database, name: str, role: Role, author: Author) -> None:
     """Give a person a role instead of the one before, and write that down."""
     if not check_text("the name of the person", name).strip():

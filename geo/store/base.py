@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import geopandas as gpd
 import pandas as pd
@@ -33,7 +33,7 @@ from geo.site import (
 )
 from geo.store import _claims, _copy, _corrections, _imports, _people, _sites
 from geo.store._copy import Progress
-from geo.store._database import RESERVED, Database, SqlValue
+from geo.store._database import RESERVED, Connections, Database, SqlValue
 from geo.store._imports import Import, UndoReport
 from geo.store._rows import check_text, decode, encode_value, read_table, refuse_unstorable
 from geo.store._sites import Author, BatchReport, SaveReport
@@ -52,21 +52,9 @@ class SiteStore(ABC):
 
     # What a store brings of its own
 
-    @abstractmethod
-    def _reading(self) -> AbstractContextManager[Database]:
-        """Lend a connection; each statement sees the newest committed state."""
-
-    @abstractmethod
-    def _snapshot(self) -> AbstractContextManager[Database]:
-        """Lend a connection on which all statements see one and the same state."""
-
-    @abstractmethod
-    def _writing(self, *, data: bool = True) -> AbstractContextManager[Database]:
-        """Lend a connection in a write transaction: all of it is kept on disk, or nothing.
-
-        Of all programs only one at a time writes `data`. The data version changes if, and only if, something was
-        written and that is `data`.
-        """
+    makes_tiles: ClassVar[bool] = False
+    """Whether the database can draw itself by vector tiles, see `geo.store.tiles`."""
+    _connections: Connections
 
     @abstractmethod
     def _query(
@@ -82,10 +70,6 @@ class SiteStore(ABC):
         """Return what is wrong with the store's own structure and with what the tables say of each other."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Close the store. Calls that are running in other threads end first."""
-
-    @abstractmethod
     def backup(self, target: Path) -> Path:
         """Write a copy of this moment to a new GeoPackage, while others go on working, and return its path.
 
@@ -94,6 +78,28 @@ class SiteStore(ABC):
         StoreError
             If the target exists or cannot be written; nothing of it is left behind then.
         """
+
+    # The connections
+
+    def _reading(self) -> AbstractContextManager[Database]:
+        """Lend a connection; each statement sees the newest committed state."""
+        return self._connections.reading()
+
+    def _snapshot(self) -> AbstractContextManager[Database]:
+        """Lend a connection on which all statements see one and the same state."""
+        return self._connections.snapshot()
+
+    def _writing(self, *, data: bool = True) -> AbstractContextManager[Database]:
+        """Lend a connection in a write transaction: all of it is kept on disk, or nothing.
+
+        Of all programs only one at a time writes `data`. The data version changes if, and only if, something was
+        written and that is `data`.
+        """
+        return self._connections.writing(data=data)
+
+    def close(self) -> None:
+        """Close the store. Calls that are running in other threads end first."""
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -175,6 +181,11 @@ class SiteStore(ABC):
         with self._reading() as db:
             row = _sites.fetch(db, site_id)
         return decode({name: [value] for name, value in row.items()}).iloc[0]
+
+    def read_some(self, site_ids: Iterable[str]) -> gpd.GeoDataFrame:
+        """Return those of some sites that are in the store, as a site table in any order."""
+        with self._reading() as db:
+            return _sites.read_ids(db, site_ids)
 
     def count_sites(self) -> int:
         """Return how many sites there are."""
@@ -312,15 +323,17 @@ class SiteStore(ABC):
         author = _author(who, source)
         versions, conflicting, missing = dict[str, int](), list[str](), list[str]()
         with self._writing() as db:
+            rows = _sites.find_many(db, [one.site_id for one in updates])
             for one, values in encoded:
-                row = _sites.find(db, one.site_id)
+                row = rows.get(one.site_id)
                 if row is None:
                     missing.append(one.site_id)
                 elif row["version"] != one.version:
                     conflicting.append(one.site_id)
                 else:
                     _check_row(row | values, values, categories)
-                    versions[one.site_id] = _sites.change(db, row, values, author)
+                    kept = versions[one.site_id] = _sites.change(db, row, values, author)
+                    rows[one.site_id] = row | values | {"version": kept}
         return BatchReport(versions, tuple(conflicting), tuple(missing))
 
     # Corrections
@@ -509,6 +522,11 @@ class SiteStore(ABC):
         with self._reading() as db:
             return _people.roles(db)
 
+    def role_of(self, name: str) -> Role | None:
+        """Return the role that one person was given, None for none: what is asked at every call."""
+        with self._reading() as db:
+            return _people.role_of(db, name)
+
     def set_member(self, name: str, role: Role, *, who: str) -> None:
         """Give a person a role instead of the one before; it holds from the next thing they do.
 
@@ -542,16 +560,14 @@ class SiteStore(ABC):
             If it cannot be written; the import is not begun then.
         """
 
-    def structure_faults(self) -> list[str]:
-        """Return what is wrong with the structure of the file, in plain words, [] when all is well.
+    def refuse_damaged(self) -> None:  # noqa: B027 - a database server looks after its own files
+        """Look at the structure of the store's file; a second for a million sites. `check` looks at everything.
 
-        A second for a million sites: what is asked at each start. `check` looks at everything.
+        Raises
+        ------
+        StoreError
+            If it is damaged; the text says how to bring the newest backup back.
         """
-        return []
-
-    def restore_hint(self) -> str:
-        """Return what to do about a damaged store, as the end of a message."""
-        return "restore a backup of the database"
 
     def copy_to(self, target: SiteStore, *, progress: Progress | None = None) -> dict[str, int]:
         """Copy everything to an empty store in one transaction; return how many rows of each table.

@@ -66,8 +66,13 @@ def filter_where(chosen: SiteFilter, categories: Categories) -> Where:
     categories
         Kinds and statuses; a site of any other one is in no table and on no map.
     """
+    return shown_where(besides_where(chosen), chosen, categories)
+
+
+def shown_where(besides: Where, chosen: SiteFilter, categories: Categories) -> Where:
+    """Return a condition with that of the categories a filter shows."""
     shown = [key for key in categories.codes if key not in chosen.hidden]
-    return besides_where(chosen).and_("(s.kind || '.' || s.status) = ANY (?)", shown)
+    return besides.and_("(s.kind || '.' || s.status) = ANY (?)", shown)
 
 
 def besides_where(chosen: SiteFilter) -> Where:

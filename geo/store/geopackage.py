@@ -10,15 +10,18 @@ SQLite drops this one's locks. In another process it is safe; `backup` gives a c
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import AbstractContextManager
 from pathlib import Path
 
+from geo.errors import StoreError
 from geo.store import _file, _schema
-from geo.store._connection import Connections, SqliteDatabase, SqliteDialect, translated
+from geo.store._connection import Connections, SqliteDialect, translated
 from geo.store._database import Database
 from geo.store.backups import Why, keep_backup, newest_backup_hint
 from geo.store.base import Bbox, SiteStore
+
+log = logging.getLogger(__name__)
 
 
 class GeoPackageStore(SiteStore):
@@ -52,19 +55,6 @@ class GeoPackageStore(SiteStore):
         """The store's file."""
         return self._path
 
-    def close(self) -> None:
-        """Close the file. Calls that are running in other threads end first."""
-        self._connections.close()
-
-    def _reading(self) -> AbstractContextManager[SqliteDatabase]:
-        return self._connections.reading()
-
-    def _snapshot(self) -> AbstractContextManager[SqliteDatabase]:
-        return self._connections.snapshot()
-
-    def _writing(self, *, data: bool = True) -> AbstractContextManager[SqliteDatabase]:
-        return self._connections.writing(data=data)
-
     def _query(
         self, bbox: Bbox | None, kind: str | None, status: str | None
     ) -> tuple[str, list[float | str]]:
@@ -74,13 +64,16 @@ class GeoPackageStore(SiteStore):
         return list(_file.structure_faults(db)) or list(_file.content_faults(db))
 
     def structure_faults(self) -> list[str]:
-        """Return what SQLite finds wrong with the file's pages; see `SiteStore.structure_faults`."""
+        """Return what SQLite finds wrong with the file's pages, in plain words, [] when all is well."""
         with self._connections.reading() as db:
             return list(_file.quick_faults(db))
 
-    def restore_hint(self) -> str:
-        """Return the command that brings the newest backup back."""
-        return newest_backup_hint(self._path)
+    def refuse_damaged(self) -> None:
+        """Look at the file's pages; see `SiteStore.refuse_damaged`."""
+        faults = self.structure_faults()
+        if faults:
+            log.error("%s is damaged: %s", self._name, faults)
+            raise StoreError(f"{self._name} is damaged; {newest_backup_hint(self._path)}")
 
     def keep_backup_before_import(self) -> None:
         """Copy the store into its folder of backups; see `geo.store.backups`."""

@@ -9,7 +9,6 @@ The table `sites` has the columns of `geo.site.COLUMNS`, the shape in `geom` (EP
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -48,6 +47,9 @@ class PostgisStore(SiteStore):
         If the database cannot be reached or used, or the store was made by a newer version of the app.
     """
 
+    makes_tiles = True
+    _connections: PostgresConnections
+
     def __init__(self, url: str) -> None:
         conninfo, self._schema = _parts(url)
         self._connections = PostgresConnections(conninfo)
@@ -57,19 +59,6 @@ class PostgisStore(SiteStore):
         except BaseException:
             self._connections.close()
             raise
-
-    def close(self) -> None:
-        """Close the connections. Calls that are running in other threads end first."""
-        self._connections.close()
-
-    def _reading(self) -> AbstractContextManager[PostgresDatabase]:
-        return self._connections.reading()
-
-    def _snapshot(self) -> AbstractContextManager[PostgresDatabase]:
-        return self._connections.snapshot()
-
-    def _writing(self, *, data: bool = True) -> AbstractContextManager[PostgresDatabase]:
-        return self._connections.writing(data=data)
 
     def _query(
         self, bbox: Bbox | None, kind: str | None, status: str | None

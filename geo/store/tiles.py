@@ -38,6 +38,7 @@ from geo.store.filter_sql import (
     besides_where,
     filter_where,
     search_text,
+    shown_where,
     text_where,
 )
 from geo.view import SiteFilter
@@ -79,18 +80,13 @@ class Facts:
     aside: tuple[str, ...]
 
 
-def can_make_tiles(store: SiteStore) -> bool:
-    """Return whether a store can draw itself by tiles: PostGIS can."""
-    return type(store).__name__ == "PostgisStore"
-
-
 class SiteTiles:
     """One PostGIS store as tiles, counts and pages.
 
     Parameters
     ----------
     store
-        A store of `can_make_tiles`.
+        A store that `makes_tiles`.
     categories
         Kinds and statuses; sites of others are counted and drawn nowhere, as in `geo.view`.
     """
@@ -173,10 +169,7 @@ class SiteTiles:
         return besides_where(replace(chosen, text="")).and_("s.fid = ANY (?)", fids)
 
     def _all(self, db: Database, version: str, chosen: SiteFilter) -> Where:
-        shown = [key for key in self._categories.codes if key not in chosen.hidden]
-        return self._besides(db, version, chosen).and_(
-            "(s.kind || '.' || s.status) = ANY (?)", shown
-        )
+        return shown_where(self._besides(db, version, chosen), chosen, self._categories)
 
     def _fids_of(self, db: Database, version: str, text: str) -> list[int] | None:
         """Return the numbers of the sites that have a text; None if they are too many to be named."""
@@ -225,7 +218,7 @@ class SiteTiles:
         """Return, for each category's code, how many sites the rest of a filter keeps and how many are on the map."""
         codes = self._categories.codes
         counts = [[0, 0] for _ in codes]
-        if _is_all(chosen):
+        if chosen.only_categories:
             query, values = _COUNTS, (EVERYWHERE, COARSEST)
             with self._at(version) as db:
                 for level, key, n in db.execute(query, values):
@@ -255,7 +248,7 @@ class SiteTiles:
 
     def bounds(self, version: str, chosen: SiteFilter) -> tuple[float, float, float, float] | None:
         """Return west, south, east, north in degrees (EPSG:4326) of what a filter leaves on the map."""
-        if _is_all(chosen):
+        if chosen.only_categories:
             return self._bounds_of_cells(version, chosen)
         with self._at(version, chosen) as db:
             where = self._all(db, version, chosen).and_(LOCATED)
@@ -364,7 +357,7 @@ class SiteTiles:
         if not (0 <= zoom <= MAX_ZOOM and 0 <= column < 2**zoom and 0 <= row < 2**zoom):
             raise ValueError(f"no tile {zoom}/{column}/{row}")
         address = (zoom, column, row)
-        counted = zoom <= LAST_BUBBLES and _is_all(chosen)
+        counted = zoom <= LAST_BUBBLES and chosen.only_categories
         with self._at(version, chosen) as db:
             where = self._besides(db, version, chosen).and_(LOCATED)
             most = MOST_POINTS[zoom > LAST_BUBBLES]
@@ -435,11 +428,6 @@ _COUNTS = (
 )
 _CODES = "unnest(?::text[], ?::int[]) AS k (key, code)"
 _IN_BOX = "s.geom && ST_MakeEnvelope(?, ?, ?, ?, 4326)"
-
-
-def _is_all(chosen: SiteFilter) -> bool:
-    """Return whether categories are all a filter filters by: then everything is counted already."""
-    return chosen.only_categories
 
 
 def _distinct(db: Database, column: str) -> list[str]:

@@ -37,7 +37,7 @@ from geo.store import SiteStore
 from geo.ui.address import current_dataset, current_language, shown_filter, write_filter
 from geo.ui.explain import explain
 from geo.ui.library import DATASETS, AnySnapshot, get_library
-from geo.ui.people import page_person, page_store
+from geo.ui.people import page_access, page_store
 from geo.ui.text import choose_language, load_text
 from geo.view import SiteFilter, read_day
 
@@ -217,7 +217,7 @@ def _place(asked: Action) -> None:
     words, store = _words()["place"], page_store(current_dataset())
     site_id = str(asked.get("site_id"))
     try:
-        kept, moved = place_on_map(store, site_id, asked, who=page_person().name)
+        kept, moved = place_on_map(store, site_id, asked, who=page_access().name)
     except StoreConflict:
         _answer(False, words["conflict"])
     except SiteMapError as error:
@@ -240,7 +240,7 @@ def _choose_candidate(asked: Action) -> None:
         ]
         if not chosen:
             raise SiteMapError("this candidate is not there any more: look again")
-        kept = place_candidate(store, site_id, chosen[0], who=page_person().name)
+        kept = place_candidate(store, site_id, chosen[0], who=page_access().name)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
     else:
@@ -253,7 +253,7 @@ def _place_same(asked: Action) -> None:
     store, site_id = page_store(dataset), str(asked.get("site_id"))
     try:
         others = same_address(library.snapshot(dataset).comparable(site_id), site_id)[:MAX_SAME]
-        kept = place_like(store, site_id, others, who=page_person().name)
+        kept = place_like(store, site_id, others, who=page_access().name)
     except SiteMapError as error:
         _answer(False, words["refused"].format(reason=_in_words(error)))
     else:
@@ -351,7 +351,7 @@ def _edit_sites(store: SiteStore, seen: gpd.GeoDataFrame, changes: dict[str, obj
         store,
         seen,
         changes,
-        who=page_person().name,
+        who=page_access().name,
         step_id=_steps().next_id(),
         categories=get_library().categories,
     )
@@ -420,7 +420,7 @@ def _last_placing(asked: Action) -> Step | None:
     """Return this person's newest placing that holds, from before the page was opened."""
     if asked.get("placing") is not True:
         return None
-    me = page_person().name
+    me = page_access().name
     held = page_store(current_dataset()).corrections()
     mine = next((one for one in held if one.who == me), None)
     return None if mine is None else Step(_steps().next_id(), mine.name, corrections=(mine,))
@@ -431,7 +431,7 @@ def _go_back(step: Step, go: Callable[..., EditReport]) -> EditReport | None:
     library = get_library()
     store = page_store(current_dataset())
     try:
-        return go(store, step, who=page_person().name, categories=library.categories)
+        return go(store, step, who=page_access().name, categories=library.categories)
     except SiteMapError as error:
         _answer(False, _words()["place"]["refused"].format(reason=_in_words(error)))
         return None

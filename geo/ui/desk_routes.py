@@ -23,7 +23,7 @@ from geo.ui.desk import draft_head, import_head, view_draft, view_report
 from geo.ui.explain import explain
 from geo.ui.jobs import BusyError, Job, Jobs
 from geo.ui.library import get_library
-from geo.ui.people import request_person, request_store
+from geo.ui.people import request_access, request_store
 from geo.ui.text import load_text, log_failure
 
 MAX_UPLOAD = 20_000_000
@@ -83,7 +83,7 @@ def _desk(request: Request) -> Desk:
         library.settings,
         library.categories,
         beside_store(library.settings, "drafts" if dataset == REAL else "drafts-demo"),
-        who=request_person(request).name,
+        who=request_access(request).name,
         files=_open_files(library.settings),
         fictitious=dataset == DEMO,
     )
@@ -243,7 +243,7 @@ def _change(request: Request) -> dict[str, Any]:
 def _accept(request: Request) -> Response:
     try:
         report = _desk(request).accept(
-            request.path_params["draft_id"], who=request_person(request).name
+            request.path_params["draft_id"], who=request_access(request).name
         )
     except SiteMapError as error:
         raise _said(error, request) from error
@@ -251,7 +251,7 @@ def _accept(request: Request) -> Response:
 
 
 def _undo(request: Request) -> Response:
-    import_id, who = request.path_params["import_id"], request_person(request).name
+    import_id, who = request.path_params["import_id"], request_access(request).name
     try:
         done = request_store(request, _set(request)).undo_import(import_id, who=who)
     except SiteMapError as error:

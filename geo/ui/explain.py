@@ -192,20 +192,21 @@ def _one(section: str, text: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _raw() -> dict[str, dict[str, str]]:
+def load_messages() -> dict[str, dict[str, str]]:
+    """Return the wordings by section and English message; see the file."""
     return tomllib.loads(_FILE.read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=1)
 def _joints() -> dict[str, tuple[str, str]]:
-    return {section: (joint[0], joint[1]) for section, joint in _raw()["joined"].items()}
+    return {section: (joint[0], joint[1]) for section, joint in load_messages()["joined"].items()}
 
 
 @lru_cache(maxsize=1)
 def _sections() -> dict[str, tuple[dict[str, str], tuple[_Pattern, ...]]]:
     """Return for each section its messages without a value, and its patterns, the most specific first."""
     sections = {}
-    for name, words in _raw().items():
+    for name, words in load_messages().items():
         if name == "joined":
             continue
         plain = {english: chinese for english, chinese in words.items() if "{" not in english}

@@ -124,16 +124,16 @@ class Jobs:
         except _Ended:
             job.state = "cancelled"
         except Exception as error:
-            job.state = self._say_why(job, error)
+            self._say_why(job, error)
+            job.state = "failed"
         job.ended_at = time.monotonic()
 
-    def _say_why(self, job: Job, error: Exception) -> str:
+    def _say_why(self, job: Job, error: Exception) -> None:
         """Word a failure for the person; a job whose words fail too has failed all the same."""
         try:
             job.error = job.explain(error)
         except Exception:
             log.exception("a failure could not be put into words")
-        return "failed"
 
     def _forget_old(self) -> None:
         now = time.monotonic()

@@ -24,7 +24,7 @@ from geo.errors import ExportError
 from geo.pipeline import prepare_store
 from geo.settings import Settings, load_settings
 from geo.site import Claim
-from geo.store.tiles import Facts, SiteTiles, VersionGone, can_make_tiles
+from geo.store.tiles import Facts, SiteTiles, VersionGone
 from geo.timeline import Comparison, Timeline
 from geo.ui.figures import claims_until
 from geo.view import SiteFilter, SiteIndex
@@ -500,7 +500,7 @@ class Library:
         """Return whether a set is beyond what one table in memory is for; once it is, it stays so."""
         if (
             dataset not in self._large
-            and can_make_tiles(store)
+            and store.makes_tiles
             and store.count_sites() > self.settings.large
         ):
             self._large.add(dataset)

@@ -57,7 +57,7 @@ def main() -> None:
     person = let_in(text["people"])
     if person is None:
         return
-    signs_in = bool(get_library().settings.sign_in)
+    signs_in = bool(settings.sign_in)
     with st.container(key="baita_head"):
         figures, choices = st.columns(
             [4 if signs_in else 5, 3 if signs_in else 2], gap="small", vertical_alignment="center"

@@ -150,13 +150,6 @@ function present(on) {
   if (on && MAP.frame) MAP.frame.contentWindow.focus();
 }
 
-/** Undo or redo, as the keys of every office program say it; "" for other keys. The map's page knows the same. */
-function stepOf(event) {
-  if (!event.ctrlKey && !event.metaKey) return '';
-  const key = event.key.toLowerCase();
-  return key === 'y' || (key === 'z' && event.shiftKey) ? 'redo' : key === 'z' ? 'undo' : '';
-}
-
 /** Keys that concern the page; the map's page handles its own. Returns whether the key meant something. */
 function pressed(key) {
   const presenting = document.documentElement.classList.contains('baita-presenting');
@@ -173,7 +166,7 @@ function pressed(key) {
 
 document.addEventListener('keydown', event => {
   const typing = event.target.closest && event.target.closest('input,textarea,select,[contenteditable]');
-  const step = typing || event.altKey ? '' : stepOf(event);
+  const step = typing || !MAP.ready ? '' : MAP.frame.contentWindow.BaitaMap.stepOf(event);
   if (step) { event.preventDefault(); MAP.send({ type: 'baita:command', run: step }); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest && event.target.closest('input,textarea,select,[contenteditable],[role="combobox"],[role="listbox"]')) return;
@@ -257,7 +250,7 @@ function paintDelta(chip, delta) {
   let node = chip.querySelector('.delta');
   if (!delta) { if (node) node.remove(); return; }
   if (!node) { node = document.createElement('i'); node.className = 'delta'; chip.append(node); }
-  node.textContent = [delta[0] ? `+${delta[0]}` : '', delta[1] ? `−${delta[1]}` : ''].filter(Boolean).join('/');
+  node.textContent = MAP.frame.contentWindow.BaitaTime.signs(delta);
 }
 
 function buildChips(host, page, words) {

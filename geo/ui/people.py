@@ -78,11 +78,6 @@ def page_person() -> Person:
     return page_access().person()
 
 
-def request_person(request: Request) -> Person:
-    """Return whose request it is, with the role of this moment."""
-    return request_access(request).person()
-
-
 def page_store(dataset: str) -> SiteStore:
     """Return the store of a set, as the person of the page may use it."""
     return guarded(get_library().store(dataset), page_access())
@@ -124,7 +119,7 @@ def role_now(name: str) -> Role:
     settings = get_library().settings
     if name in settings.admins:
         return Role.ADMIN
-    return _book().members().get(name, settings.default_role)
+    return _book().role_of(name) or settings.default_role
 
 
 def _book() -> SiteStore:

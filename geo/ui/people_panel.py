@@ -12,7 +12,7 @@ from geo.access import AuditEntry, Role, clean_name, refuse_lockout
 from geo.errors import SiteMapError
 from geo.ui.explain import explain
 from geo.ui.library import DATASETS, get_library
-from geo.ui.people import page_person, page_store
+from geo.ui.people import page_access, page_store
 from geo.ui.server import plain
 
 AUDIT_SHOWN = 500
@@ -44,7 +44,7 @@ def give_role(name: str, role: Role) -> None:
         If it would lock the administrators out, or themselves.
     """
     store, admins = page_store(DATASETS[0]), get_library().settings.admins
-    who = page_person().name
+    who = page_access().name
     refuse_lockout(store.members(), admins, who=who, name=name, role=role)
     store.set_member(name, role, who=who)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from importlib import import_module
@@ -363,16 +365,24 @@ def _trend(request: Request) -> Response:
     return json_answer(request, {"days": days, "counts": counts.T.to_numpy().tolist()}, FOREVER)
 
 
+@contextmanager
+def _while_it_lasts() -> Iterator[None]:
+    """Ask the database of one version; a page that asks for an older one is to look again."""
+    try:
+        yield
+    except VersionGone as error:
+        raise Refused(410, str(error)) from None
+
+
 def _site_tile(request: Request) -> Response:
     """Send a tile of a set of millions, see `geo.store.tiles`."""
     found, params = _large(request), request.path_params
     chosen = _chosen(request, found)
     try:
-        data = found.tile(params["zoom"], params["column"], params["row"], chosen)
+        with _while_it_lasts():
+            data = found.tile(params["zoom"], params["column"], params["row"], chosen)
     except ValueError:
         raise KeyError(params["zoom"]) from None
-    except VersionGone as error:
-        raise Refused(410, str(error)) from None
     return gzipped(request, data, "application/vnd.mapbox-vector-tile", FOREVER)
 
 
@@ -382,7 +392,7 @@ def _page(request: Request) -> Response:
     offset, limit = _whole(params.get("offset", "0")), _whole(params.get("limit", "100"))
     if not (0 <= offset <= MAX_OFFSET and 1 <= limit <= CHUNK_ROWS):
         raise KeyError("offset")
-    try:
+    with _while_it_lasts():
         fids, sites = found.tiles.page(
             found.version,
             _chosen(request, found),
@@ -391,8 +401,6 @@ def _page(request: Request) -> Response:
             offset=offset,
             limit=limit,
         )
-    except VersionGone as error:
-        raise Refused(410, str(error)) from None
     return json_answer(request, _numbered(fids, sites, found), FOREVER)
 
 
@@ -400,10 +408,8 @@ def _named(request: Request) -> Response:
     """Send the words of some sites of a set of millions by the store's numbers."""
     found = _large(request)
     fids = [_whole(text) for text in request.query_params.getlist("fid")[:CHUNK_ROWS]]
-    try:
+    with _while_it_lasts():
         there, sites = found.tiles.rows(found.version, fids)
-    except VersionGone as error:
-        raise Refused(410, str(error)) from None
     return json_answer(request, _numbered(there, sites, found), FOREVER)
 
 

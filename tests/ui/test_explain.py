@@ -76,8 +76,8 @@ NOT_SHOWN = {
     # Pieces with no word of their own; the wholes they stand in are among the messages, or in WHOLE.
     "{name} of {some(bad)}": "in WHOLE",
     "no backup could be made, so nothing was changed: {error}": "in WHOLE",
-    "{Path(settings.store).name} is damaged; {store.restore_hint()}": "in WHOLE",
-    "the store is damaged: %s": "in the log",
+    "{self._name} is damaged; {newest_backup_hint(self._path)}": "in WHOLE",
+    "%s is damaged: %s": "in the log",
     '"{short(other.heading)}" and "{short(guess.heading)}"': "in columns that mean the same",
     "not a site table": "the beginning of a SchemaError",
     "not a layout": "the beginning of a SchemaError",

@@ -8,8 +8,7 @@ which draws the district's own categories. Raw HTML is shown as text, and links 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -22,6 +21,7 @@ from markdown_it.token import Token
 from PIL import Image
 
 from geo.category import Categories
+from geo.ui.explain import load_messages
 from geo.ui.guide.symbols import symbol_svg
 from geo.ui.text import load_text
 
@@ -143,8 +143,7 @@ def _draw_mark(
     if meta["name"] == "said":
         return escape(said_message(argument, language))
     if meta["name"] == "key":
-        keys = "+".join(f"<kbd>{escape(key)}</kbd>" for key in _keys(argument))
-        return keys
+        return "+".join(f"<kbd>{escape(key)}</kbd>" for key in _keys(argument))
     if meta["name"] == "picture":
         return _picture(*(part.strip() for part in argument.split("|", 1)), language=language)
     return _symbols(env["categories"], language)
@@ -182,17 +181,10 @@ def said_message(part: str, language: str) -> str:
     KeyError
         If no message has it, or more than one.
     """
-    found = [(key, words) for key, words in _messages().items() if part in key]
+    found = [(key, words) for key, words in load_messages()["message"].items() if part in key]
     if len(found) != 1:
         raise KeyError(f"{part}: in {len(found)} messages")
     return re.sub(r"\{[^{}]*\}", "…", found[0][0 if language == "en" else 1])
-
-
-@lru_cache(maxsize=1)
-def _messages() -> Mapping[str, str]:
-    text = (FOLDER.parent / "messages.toml").read_text(encoding="utf-8")
-    messages: dict[str, str] = tomllib.loads(text)["message"]
-    return messages
 
 
 # ---- pictures and symbols ----------------------------------------------------------------------------------------
