@@ -40,8 +40,11 @@ Row = dict[str, Any]
 # ---- sites ----------------------------------------------------------------------------------------
 
 
-def make_points(count: int) -> Any:
-    """Return a site table of points in 40 clusters, every status equally often."""
+def make_points(count: int, *, mixed: bool = False) -> Any:
+    """Return a site table of points in 40 clusters, every status equally often.
+
+    With `mixed`, a third are points, a third roads of five corners, a third areas of six.
+    """
     from geo.category import load_categories
     from geo.site import make_sites
 
@@ -50,6 +53,8 @@ def make_points(count: int) -> Any:
     towns = random.uniform(BOX[:2], BOX[2:], (TOWNS, 2))
     town = random.integers(0, TOWNS, count)
     places = shapely.points(towns[town] + random.normal(0, SPREAD, (count, 2)))
+    if mixed:
+        places = _roads_and_areas(places, random)
     chosen = random.permutation(np.arange(count) % len(statuses))
     days = random.integers(1, 29, count)
     return make_sites(
@@ -71,6 +76,24 @@ def make_points(count: int) -> Any:
         }
         for i in range(count)
     )
+
+
+def _roads_and_areas(places: Any, random: np.random.Generator) -> Any:
+    """Return the places with every second third drawn out to a road of 400 m or so, every last to an area of 150 m."""
+    centres = shapely.get_coordinates(places)
+    roads, areas = centres[1::3], centres[2::3]
+    turn = random.uniform(0, 2 * np.pi, len(roads))
+    along = np.linspace(-0.002, 0.002, 5)
+    bends = random.normal(0, 0.0002, (len(roads), 5))
+    x = np.cos(turn)[:, None] * along - np.sin(turn)[:, None] * bends
+    y = np.sin(turn)[:, None] * along + np.cos(turn)[:, None] * bends
+    around = np.arange(6) * np.pi / 3
+    size = random.uniform(0.0003, 0.0012, (len(areas), 6))
+    corners = np.stack([np.cos(around) * size * 1.3, np.sin(around) * size], axis=2)
+    shapes = np.array(places)
+    shapes[1::3] = shapely.linestrings(roads[:, None, :] + np.stack([x, y], axis=2))
+    shapes[2::3] = shapely.polygons(areas[:, None, :] + corners)
+    return shapes
 
 
 def left_without(status: str, count: int) -> int:
@@ -101,18 +124,18 @@ class Workspace:
     def __exit__(self, *exc_info: object) -> None:
         self._temporary.cleanup()
 
-    def env(self, count: int) -> dict[str, str]:
-        """Return the environment for a server that shows `count` sites."""
+    def env(self, count: int, *, mixed: bool = False) -> dict[str, str]:
+        """Return the environment for a server that shows `count` sites; see `make_points`."""
         from geo.pipeline import prepare_store
         from geo.settings import load_settings
 
-        path = self.folder / str(count) / "bench.gpkg"
+        path = self.folder / f"{count}{'-mixed' if mixed else ''}" / "bench.gpkg"
         own = {"BAITA_STORE": str(path), "BAITA_DATA": str(self.data), "BAITA_LANGUAGE": "zh"}
         if not path.exists():
             path.parent.mkdir()
             # As a first start does, so that the server's own start finds nothing left to fill in.
             with prepare_store(load_settings(own)) as store:
-                store.save_sites(make_points(count), who="bench")
+                store.save_sites(make_points(count, mixed=mixed), who="bench")
         return {**os.environ, **own, "PYTHONPATH": str(ROOT)}
 
 

@@ -1,7 +1,7 @@
 """Measure a click on a status filter, in real headless Chromium: our map beside what else there is.
 
     python tests/bench/bench_map.py [--sites 30,1000,10000,100000]
-        [--methods ours,tutorial,stock,pydeck,stmap,explore,swiftmap] [--clicks 8] [--json OUT] [--markdown OUT]
+        [--methods ours,tutorial,stock,pydeck,stmap,explore,swiftmap] [--clicks 8] [--mixed] [--json OUT]
 
 See README.md in this folder. Nothing here is asserted in the tests: times depend on the machine.
 """
@@ -43,6 +43,8 @@ NAMES = {
 }
 DECK = ("pydeck", "stmap")
 """Those that deck.gl draws, in the page itself."""
+SHAPED = ("ours", "tutorial", "stock", "explore")
+"""Those that draw roads and areas as the sites' own table gives them."""
 UNASKED = (*DECK, "swiftmap")
 """Those whose view cannot be asked for from outside."""
 SIZES = (30, 1_000, 10_000, 100_000)
@@ -129,7 +131,10 @@ PROBE = """
   const canvas = map => Object.values(map._layers).find(layer => layer._ctx && layer._layers);
   bench.painted = { // how many sites the picture has now
     ours: () => bench.page().baita.layer.stats.drawn,
-    tutorial: () => bench.map().getPane('markerPane').childElementCount,
+    tutorial: () => {
+      const drawn = canvas(bench.map()); // of the roads and areas, if there are any
+      return bench.map().getPane('markerPane').childElementCount + (drawn ? Object.keys(drawn._layers).length : 0);
+    },
     stock: () => Object.keys(canvas(bench.map())._layers).length,
     pydeck: () => bench.instances,
     stmap: () => bench.instances,
@@ -334,23 +339,25 @@ class Case:
 
 
 @contextmanager
-def started(method: str, count: int, work: Workspace) -> Iterator[Server]:
+def started(method: str, count: int, work: Workspace, *, mixed: bool = False) -> Iterator[Server]:
     """Start the app, or a rival with Streamlit's own defaults."""
-    ours, env = method == "ours", work.env(count)
+    ours, env = method == "ours", work.env(count, mixed=mixed)
     script, cwd = (ROOT / "app.py", ROOT) if ours else (RIVALS / "serve.py", RIVALS)
     log = work.folder / f"{method}-{count}.log"
     with Server(script, cwd, {**env, "BENCH_METHOD": method}, log) as server:
         yield server
 
 
-def measure(method: str, count: int, clicks: int, work: Workspace, browser: Browser) -> Row:
+def measure(
+    method: str, count: int, clicks: int, work: Workspace, browser: Browser, *, mixed: bool = False
+) -> Row:
     """Return the row of one method at one size; one that takes too long says so."""
     context = browser.new_context(viewport=SCREEN, locale="zh-CN")
     context.add_init_script(PROBE)
     page = context.new_page()
     try:
-        work.env(count)  # makes the store, which is not part of the start
-        with started(method, count, work) as server:
+        work.env(count, mixed=mixed)  # makes the store, which is not part of the start
+        with started(method, count, work, mixed=mixed) as server:
             return Case(method, count, page, server).run(clicks)
     except DidNotFinish as reason:
         return {"method": method, "sites": count, "stopped": str(reason)}
@@ -358,14 +365,16 @@ def measure(method: str, count: int, clicks: int, work: Workspace, browser: Brow
         context.close()
 
 
-def measure_all(methods: list[str], sizes: list[int], clicks: int) -> list[Row]:
+def measure_all(
+    methods: list[str], sizes: list[int], clicks: int, *, mixed: bool = False
+) -> list[Row]:
     """Return one row for each method and size; after a size that a method does not finish, it stops."""
     rows: list[Row] = []
     with Workspace() as work, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for method in methods:
             for count in sizes:
-                row = measure(method, count, clicks, work, browser)
+                row = measure(method, count, clicks, work, browser, mixed=mixed)
                 rows.append(row)
                 print(json.dumps(row, ensure_ascii=False), flush=True)
                 if "stopped" in row:
@@ -481,17 +490,22 @@ def main() -> None:
     """Measure, print, and keep the report where asked."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sites", default=",".join(map(str, SIZES)))
-    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--methods", help="all that can, unless some are named")
+    parser.add_argument(
+        "--mixed", action="store_true", help="a third points, a third roads, a third areas"
+    )
     parser.add_argument("--clicks", type=int, default=8)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--readme", action="store_true", help="put the report into README.md")
     given = parser.parse_args()
     head = f"{about()}; {given.clicks} clicks each"
-    rows = measure_all(
-        given.methods.split(","), [int(n) for n in given.sites.split(",")], given.clicks
-    )
-    report = f"{head}\n\n{table(rows)}\n\n{bars(rows)}\n"
+    methods = given.methods.split(",") if given.methods else SHAPED if given.mixed else METHODS
+    sizes = [int(n) for n in given.sites.split(",")]
+    rows = measure_all(list(methods), sizes, given.clicks, mixed=given.mixed)
+    report = f"{head}\n\n{table(rows)}\n"
+    if not given.mixed:  # the bars are those of points
+        report += f"\n{bars(rows)}\n"
     print(report)
     if given.json:
         given.json.write_text(
@@ -499,7 +513,9 @@ def main() -> None:
         )
     if given.markdown:
         given.markdown.write_text(report, encoding="utf-8")
-    if given.readme:
+    if given.readme and given.mixed:
+        write_between_marks("bench_map_mixed", report)
+    elif given.readme:
         draw_chart(rows, head)
         write_between_marks("bench_map", f"{report}\n![chart](../../.readme/{CHART.name})\n")
 

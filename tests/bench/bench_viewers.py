@@ -1,6 +1,7 @@
 """Measure many viewers at once: each speaks Streamlit's own protocol over a websocket and clicks chips.
 
     python tests/bench/bench_viewers.py [--sites 1000,100000] [--viewers 50] [--think 5] [--seconds 30]
+    python tests/bench/bench_viewers.py --worth 3600 --sites 100000   # an hour's worth of clicks, does the server grow?
 
 See README.md in this folder. No browser takes part: what a click costs there is in bench_map.py.
 """
@@ -33,6 +34,8 @@ SIZES = (1_000, 100_000)
 STORMS = 5
 ANSWER_S = 60
 SETTLE_S = 2
+PACE = 10  # how much faster than people an hour's worth of clicks is gone through
+LOOKS = 10  # at how many moments of it the server's memory is read
 
 
 class Viewer:
@@ -171,6 +174,45 @@ async def _storms(server: Server, viewers: list[Viewer], statuses: list[str]) ->
     return {"storm_s": statistics.median(seconds), "worst_storm_s": max(seconds)}
 
 
+async def measure_growth(server: Server, count: int, given: argparse.Namespace) -> Row:
+    """Return what an hour's worth of clicks, say, leaves in the server: its memory at equal steps of the clicks.
+
+    Viewers do not stay: at each step half of them close their page and as many others open one.
+    """
+    from geo.category import load_categories
+
+    statuses, chance = list(load_categories().codes), random.Random(SEED)
+    viewers = await _open(server, given.viewers)
+    each = round(given.worth / given.think / LOOKS)
+    start, seconds, memory = time.perf_counter(), list[float](), [server.memory_mb()]
+
+    async def click_on(viewer: Viewer, chance: random.Random) -> None:
+        for _ in range(each):
+            await asyncio.sleep(chance.expovariate(PACE / given.think))
+            await viewer.click(chance, statuses)
+
+    for _ in range(LOOKS):
+        await asyncio.gather(*(click_on(one, random.Random(chance.random())) for one in viewers))
+        half = len(viewers) // 2
+        await asyncio.gather(*(viewer.socket.close() for viewer in viewers[:half]))
+        seconds += [second for viewer in viewers for second in viewer.seconds]
+        for viewer in viewers:
+            viewer.seconds.clear()
+        viewers = viewers[half:] + await _open(server, half)
+        memory.append(server.memory_mb())
+        print(f"{len(seconds):,} clicks, {memory[-1]:.1f} MB", flush=True)
+    await asyncio.gather(*(viewer.socket.close() for viewer in viewers))
+    return {
+        "sites": count,
+        "viewers": given.viewers,
+        "clicks": len(seconds),
+        "minutes": (time.perf_counter() - start) / 60,
+        "p95_ms": sorted(seconds)[int(0.95 * len(seconds))] * 1000,
+        "memory_mb": memory,
+        "growth_mb": memory[-1] - memory[LOOKS // 2],
+    }
+
+
 # ---- the report -----------------------------------------------------------------------------------
 
 HEAD = (
@@ -207,6 +249,28 @@ def _bars(rows: list[Row]) -> Iterator[list[str]]:
         yield [what, f"≤ {most:g}", show(value, digits), "yes" if value <= most else "**no**"]
 
 
+def growth_table(rows: list[Row]) -> str:
+    """Return the memory at equal steps of the clicks as Markdown."""
+    head = (
+        "sites",
+        "viewers",
+        "clicks",
+        "minutes",
+        "p95, ms",
+        "MB at each tenth of the clicks",
+        "second half, MB",
+    )
+    lines = [
+        [
+            *(show(row[name]) for name in ("sites", "viewers", "clicks", "minutes", "p95_ms")),
+            " · ".join(show(value) for value in row["memory_mb"]),
+            f"{row['growth_mb']:+.1f}",
+        ]
+        for row in rows
+    ]
+    return markdown_table(head, lines)
+
+
 def main() -> None:
     """Measure, print, and keep the report where asked."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -214,23 +278,32 @@ def main() -> None:
     parser.add_argument("--viewers", type=int, default=50)
     parser.add_argument("--think", type=float, default=5, help="seconds between clicks, on average")
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--worth", type=float, help="seconds of clicks to go through for growth")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--readme", action="store_true", help="put the report into README.md")
     given = parser.parse_args()
-    head = f"{about()}; think time {given.think:g} s, {given.seconds:g} s long"
+    grows = given.worth is not None
+    length = (
+        f"{given.worth:g} s of clicks at {PACE} times the pace"
+        if grows
+        else f"{given.seconds:g} s long"
+    )
+    head = f"{about()}; think time {given.think:g} s, {length}"
+    look = measure_growth if grows else measure
     rows = []
     with Workspace() as work:
         for count in map(int, given.sites.split(",")):
             log = work.folder / f"viewers-{count}.log"
             with Server(ROOT / "app.py", ROOT, work.env(count), log) as server:
-                rows.append(asyncio.run(measure(server, count, given)))
+                rows.append(asyncio.run(look(server, count, given)))
             print(json.dumps(rows[-1]), flush=True)
-    report = f"{head}\n\n{table(rows)}\n\n{bars(rows)}\n"
+    found = growth_table(rows) if grows else f"{table(rows)}\n\n{bars(rows)}"
+    report = f"{head}\n\n{found}\n"
     print(report)
     if given.json:
         given.json.write_text(json.dumps({"about": head, "rows": rows}, indent=1))
     if given.readme:
-        write_between_marks("bench_viewers", report)
+        write_between_marks("bench_viewers_growth" if grows else "bench_viewers", report)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,13 @@ with st.sidebar:
     sites = chosen_sites()
 page = empty_map()
 for site in sites.itertuples():
+    if site.geometry.geom_type != "Point":
+        folium.GeoJson(
+            site.geometry,
+            style_function=lambda _, colour=COLOUR[site.category]: {"color": colour},
+            tooltip=site.name,
+        ).add_to(page)
+        continue
     folium.Marker(
         [site.geometry.y, site.geometry.x],
         tooltip=site.name,
