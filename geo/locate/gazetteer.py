@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -604,8 +604,8 @@ def _read_gazetteer(path: Path, _stamp: tuple[int, int]) -> tuple[Place, ...]:
                 places.append(_place(row))
             except ValueError as error:
                 faults.append(f"line {table.line_num}: {error}")
-    ids = [place.place_id for place in places]
-    faults += [f"place_id {i} appears twice" for i in sorted({i for i in ids if ids.count(i) > 1})]
+    rows = Counter(place.place_id for place in places)
+    faults += [f"place_id {i} appears twice" for i in sorted(i for i in rows if rows[i] > 1)]
     if faults:
         raise SchemaError(path.name, faults)
     return tuple(places)
