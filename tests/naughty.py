@@ -7,6 +7,14 @@ a file format has no place for; nothing of it may run, be fetched, be computed o
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import date
+
+import geopandas as gpd
+import shapely
+
+from geo.category import load_categories
+from geo.site import Match, SiteRecord, Source, make_sites, site_row
 
 RAN = "window.top.ran=(window.top.ran||0)+1"
 """What a script in a text does if it runs: the browser tests look for the mark."""
@@ -158,3 +166,25 @@ def naughty_rows(texts: tuple[str, ...] = NAUGHTY) -> list[dict[str, str]]:
         row["site_id"] = f"{n}-{row['site_id'][:200]}"
         rows.append(row)
     return rows
+
+
+def naughty_sites(rows: Sequence[dict[str, str]]) -> gpd.GeoDataFrame:
+    """A site table of naughty rows: two in three on the map, of every status."""
+    keys, made = tuple(load_categories().codes), []
+    for n, row in enumerate(rows):
+        kind, status = keys[n % len(keys)].split(".")
+        record = SiteRecord(
+            kind,
+            row["name"],
+            status,
+            Source(row["source_file"], row["source_where"], row["source_quote"]),
+            site_id=row["site_id"],
+            as_of=date(2020, 3, 1 + n % 20),
+            place=row["place"],
+            street=row["street"],
+            note=row["note"],
+        )
+        spot = shapely.Point(123.15 + 0.0007 * (n % 10), 41.25 + 0.0009 * (n // 10))
+        where = Match("given", spot, "poi") if n % 3 else Match("none", reason="no_coordinate")
+        made.append(site_row(record, where))
+    return make_sites(made)

@@ -10,15 +10,13 @@ import re
 import unicodedata
 import zipfile
 from dataclasses import replace
-from datetime import date
 
 import openpyxl
 import pptx
 import pyogrio
 import pytest
-import shapely
 from lxml import etree
-from naughty import ELSEWHERE, FIELDS, NAUGHTY, UNKEPT, as_xml_holds, naughty_rows
+from naughty import ELSEWHERE, FIELDS, NAUGHTY, UNKEPT, as_xml_holds, naughty_rows, naughty_sites
 from openpyxl.utils.escape import unescape
 from PIL import Image
 
@@ -26,43 +24,20 @@ from geo.category import load_categories
 from geo.errors import StoreError
 from geo.export.tables import WORDS
 from geo.settings import load_settings
-from geo.site import Match, SiteRecord, SiteUpdate, Source, make_sites, site_row
+from geo.site import SiteUpdate
 from geo.store import open_store
 from geo.ui.picture import FORMATS, Look, make_picture, render
 from geo.view import SiteFilter
 
 CATEGORIES = load_categories()
 ROWS = naughty_rows()
-KEYS = tuple(CATEGORIES.codes)
-
-
-def naughty_sites(rows=ROWS):
-    """A site table of naughty rows: two in three on the map, of every status."""
-    made = []
-    for n, row in enumerate(rows):
-        kind, status = KEYS[n % len(KEYS)].split(".")
-        record = SiteRecord(
-            kind,
-            row["name"],
-            status,
-            Source(row["source_file"], row["source_where"], row["source_quote"]),
-            site_id=row["site_id"],
-            as_of=date(2020, 3, 1 + n % 20),
-            place=row["place"],
-            street=row["street"],
-            note=row["note"],
-        )
-        spot = shapely.Point(123.15 + 0.0007 * (n % 10), 41.25 + 0.0009 * (n // 10))
-        where = Match("given", spot, "poi") if n % 3 else Match("none", reason="no_coordinate")
-        made.append(site_row(record, where))
-    return make_sites(made)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A store that has them, with a history: every text was somebody's name and an old value."""
     with open_store(tmp_path_factory.mktemp("naughty") / "baita.gpkg") as opened:
-        opened.save_sites(naughty_sites(), who="lin")
+        opened.save_sites(naughty_sites(ROWS), who="lin")
         sites = opened.read_sites()
         for n, text in enumerate(NAUGHTY):
             site_id = sites["site_id"].iloc[n]
