@@ -6,7 +6,7 @@
 (function () {
   'use strict';
 
-  const { el, fill } = window.BaitaParts;
+  const { el, fill, named } = window.BaitaParts;
   const POLL_MS = 250, NEW = 'new';
 
   class ImportDesk {
@@ -489,7 +489,7 @@
         })));
     }
 
-    datumName({ datum, swapped }) { return (this.desk.page.text.datums[datum] || datum) + (swapped ? this.text.swapped : ''); }
+    datumName({ datum, swapped }) { return named(this.desk.page.text.datums, datum) + (swapped ? this.text.swapped : ''); }
 
     takeReading({ datum, swapped }) {
       const columns = { ...this.view.inspection.layout.columns };
@@ -535,7 +535,8 @@
     }
 
     word(word, status) {
-      const words = { ...this.view.inspection.layout.status_words };
+      // Without a prototype: __proto__ is a word like any other.
+      const words = Object.assign(Object.create(null), this.view.inspection.layout.status_words);
       if (status) words[word] = status; else delete words[word];
       this.change({ status_words: words });
     }

@@ -27,6 +27,11 @@
     return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all));
   }
 
+  /** Our word for a name that data brings; the name itself if it is none of ours, be it `constructor`. */
+  function named(words, name) {
+    return Object.hasOwn(words, name) ? words[name] : name;
+  }
+
   /** The words of sites, fetched in chunks of rows when they are first needed. */
   class Attributes {
     constructor(base, onArrival) {
@@ -148,7 +153,7 @@
       const { text, layer } = this.page, lines = [];
       if (site.fictitious) lines.push(text.fictitious);
       if (!layer.isShown(row)) lines.push(text.hidden_by_filter);
-      if (site.reason) lines.push(text.reasons[site.reason] || site.reason);
+      if (site.reason) lines.push(named(text.reasons, site.reason));
       return el('div', { class: 'notices' }, ...lines.map(line => el('p', {}, line)));
     }
 
@@ -157,12 +162,12 @@
       const metres = site.uncertainty_m === null ? '' : ' ' + fill(text.plus_minus, { m: Math.round(site.uncertainty_m) });
       const source = [site.source.file, site.source.where].filter(Boolean).join(' · ');
       const rows = [
-        [text.precision, located ? (text.precisions[site.precision] || site.precision) + metres : ''],
+        [text.precision, located ? named(text.precisions, site.precision) + metres : ''],
         [text.place_hint, site.place],
         [text.street, site.street],
         [text.coordinates, site.point ? `${site.point[0].toFixed(5)}, ${site.point[1].toFixed(5)} (WGS84)` : ''],
         [text.raw, site.raw ? `${site.raw[0]}, ${site.raw[1]} (${site.raw[2]})` : ''],
-        [text.method, located ? text.methods[site.match_method] || site.match_method : ''],
+        [text.method, located ? named(text.methods, site.match_method) : ''],
         [text.source, source],
         [text.quote, site.source.quote],
         [text.note, site.note],
@@ -183,7 +188,7 @@
 
     version(changes, site) {
       const { text } = this.page, [first] = changes, created = changes.find(change => change.field === 'created');
-      const who = first.who || (first.source === 'outside' ? text.outside : '—'), source = first.source === 'outside' ? '' : text.sources[first.source] || first.source;
+      const who = first.who || (first.source === 'outside' ? text.outside : '—'), source = first.source === 'outside' ? '' : named(text.sources, first.source);
       const lines = changes.filter(change => text.history_fields[change.field]).map(change => el('li', {}, el('span', {}, text.history_fields[change.field]), ' ',
         ...(change.field === 'geometry' ? [] : [el('del', {}, this.said(change.field, change.old, site) || '—'), ' → ', el('ins', {}, this.said(change.field, change.new, site) || '—')])));
       return el('li', {}, el('time', {}, first.at), ' ', el('b', {}, who), created ? ' ' + text.created : '', source ? el('small', {}, ` · ${source}`) : '', lines.length ? el('ul', {}, ...lines) : '');
@@ -193,9 +198,9 @@
     said(field, value, site) {
       const { text, kinds, styles } = this.page, kind = kinds.find(one => one.statuses.includes(styles[site.code]));
       if (field === 'status') return (kind.statuses.find(one => one.key.split('.')[1] === value) || { label: value }).label;
-      if (field === 'precision') return text.precisions[value] || value;
-      if (field === 'match_method') return text.methods[value] || value;
-      if (field === 'reason') return text.reasons[value] || value;
+      if (field === 'precision') return named(text.precisions, value);
+      if (field === 'match_method') return named(text.methods, value);
+      if (field === 'reason') return named(text.reasons, value);
       return field === 'uncertainty_m' && value ? fill(text.plus_minus, { m: Math.round(Number(value)) }) : value;
     }
 
@@ -361,12 +366,12 @@
       }
       node.append(cell(this.page.symbol(style), w ? w.name : '…'), cell(`${style.kindLabel} · ${style.label}`));
       if (this.tab === 'tray') {
-        node.append(cell(w ? text.reasons[w.reason] || w.reason : ''));
+        node.append(cell(w ? named(text.reasons, w.reason) : ''));
         const place = event => { event.stopPropagation(); this.page.choose(row).then(() => this.page.placer.start(row, { name: w.name, site_id: w.id })); };
         if (this.page.canEdit) node.append(cell(w ? el('button', { class: 'small', tabIndex: -1, onclick: place }, text.place) : ''));
       } else {
         const metres = w && w.metres !== null ? ' ' + fill(text.plus_minus, { m: w.metres }) : '';
-        node.append(cell(w ? w.asOf : ''), cell(w ? w.street : ''), cell(w ? (text.precisions[w.precision] || w.precision) + metres : ''));
+        node.append(cell(w ? w.asOf : ''), cell(w ? w.street : ''), cell(w ? named(text.precisions, w.precision) + metres : ''));
       }
       return node;
     }
@@ -496,5 +501,5 @@
     }
   }
 
-  window.BaitaParts = { el, fill, data, Attributes, DetailPanel, SiteTable, Stage };
+  window.BaitaParts = { el, fill, named, data, Attributes, DetailPanel, SiteTable, Stage };
 })();
