@@ -36,6 +36,9 @@ _BAD_INPUT = 2
 _LONGEST = 4000
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 """NUL, which ends a name, and what Python makes of a byte that is not UTF-8."""
+_PASSWORD = re.compile(r"(\w:/{0,2}[^\s:@/]*):\S*@")
+"""What an address says between user and host: a mistyped command is told, and read by who looks over a shoulder."""
+_SECRET = re.compile(r"((?:password|secret|key|token|tk)=)[^\s&;]+", re.IGNORECASE)
 _OWN_ARGUMENTS = ("run", "test")
 """Commands that hand words we do not know to Streamlit and pytest."""
 
@@ -93,6 +96,7 @@ def _refuse(message: str) -> int:
 def _short(message: str) -> str:
     """Return a message as one line that can be read, with no character that steers a terminal."""
     line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(message.split()))
+    line = _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1***@", line))
     return line if len(line) <= _LONGEST else line[: _LONGEST // 2] + " … " + line[-500:]
 
 

@@ -83,10 +83,10 @@ class Settings:
     public_map: Path | None = None
     approval: str = ""
     approved_until: date | None = None
-    tiles: str = ""
+    tiles: str = field(default="", repr=False)  # as a store's, an address may hold a key
     tiles_key: str = field(default="", repr=False)
     tiles_datum: str = ""
-    tiles_url: str = ""
+    tiles_url: str = field(default="", repr=False)
     sign_in: str = ""
     sign_in_header: str = "X-Forwarded-User"
     proxy_secret: str = field(default="", repr=False)

@@ -49,7 +49,12 @@ def open_rows(source: str, *, categories: Categories) -> RowStream:
 
 def split_table(source: str) -> tuple[str, str]:
     """Return an address without its `table`, and the table (`sites` by default)."""
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+    except ValueError:  # its text is the address
+        raise SourceError(
+            "the address of the table cannot be read: write postgresql://user:password@host/database"
+        ) from None
     given = dict(parse_qsl(parts.query))
     table = given.pop("table", OWN_TABLE)
     if not _NAME.fullmatch(table):

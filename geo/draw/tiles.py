@@ -88,8 +88,10 @@ def open_tiles(
         return _service(given, key, url, cache)
     path = Path(given).expanduser()
     if path.suffix.lower() not in _FILES:
+        # An address may hold a key.
+        shown = "an address" if "://" in given else given
         raise TileError(
-            f"BAITA_TILES is {given}: give a .mbtiles or .pmtiles file, or one of {', '.join(SERVICES)}"
+            f"BAITA_TILES is {shown}: give a .mbtiles or .pmtiles file, or one of {', '.join(SERVICES)}"
         )
     if not path.is_file():
         raise TileError(f"BAITA_TILES: there is no file {path.name}")

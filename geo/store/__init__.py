@@ -36,6 +36,9 @@ _DATABASES = ("postgresql", "postgres", "postgis")
 # Two letters at least, so that C:\data\sites.gpkg is a path.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://|(gpkg):", re.IGNORECASE)
 
+# Taken for a path, it would make folders whose names hold the password.
+_NEARLY = re.compile(r"(postgresql|postgres|postgis):(?!//)", re.IGNORECASE)
+
 
 def open_store(url: str | Path) -> SiteStore:
     """Return the store at a path or URL, made first if there is none.
@@ -59,8 +62,20 @@ def open_store(url: str | Path) -> SiteStore:
 
 
 def is_database(url: str) -> bool:
-    """Return whether a store's address is that of a database server, not of a file."""
+    """Return whether a store's address is that of a database server, not of a file.
+
+    Raises
+    ------
+    StoreError
+        If it is nearly one.
+    """
+    _refuse_slip(url)
     return url.partition("://")[0].lower() in _DATABASES
+
+
+def _refuse_slip(url: str) -> None:
+    if _NEARLY.match(url):
+        raise StoreError(f"this is an address with a slash missing; {SUPPORTED}")
 
 
 def _database(url: str) -> SiteStore:
@@ -88,6 +103,7 @@ def file_of(url: str) -> Path:
 
 
 def _path(url: str) -> Path:
+    _refuse_slip(url)
     match = _SCHEME.match(url)
     scheme = (match[1] or match[2]).lower() if match else ""
     if not scheme:

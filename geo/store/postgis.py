@@ -29,6 +29,10 @@ from geo.store.geopackage import GeoPackageStore
 OLDEST_SERVER = 13
 _MIGRATION_LOCK = 0x62616974
 """Advisory lock of a database while a store in it is made or brought up to date."""
+_NO_ADDRESS = (
+    "the address of the PostGIS store cannot be read: "
+    "write postgresql://user:password@host/database?schema=name"
+)
 _SCHEMA = re.compile(r"[^\W\d]\w{0,47}")
 
 
@@ -142,7 +146,10 @@ class PostgisStore(SiteStore):
 
 def _parts(url: str) -> tuple[str, str]:
     """Return what libpq connects by, and the schema."""
-    address = urlsplit(url)
+    try:
+        address = urlsplit(url)
+    except ValueError:  # its text is the address
+        raise StoreError(_NO_ADDRESS) from None
     options = parse_qsl(address.query, keep_blank_values=True)
     schemas = [value for name, value in options if name == "schema"]
     schema = schemas[-1] if schemas else "public"
@@ -155,10 +162,7 @@ def _parts(url: str) -> tuple[str, str]:
     try:
         found = conninfo_to_dict(plain)
     except psycopg.Error:  # its text is the address
-        raise StoreError(
-            "the address of the PostGIS store cannot be read: "
-            "write postgresql://user:password@host/database?schema=name"
-        ) from None
+        raise StoreError(_NO_ADDRESS) from None
     given: dict[str, Any] = {"connect_timeout": 10, "application_name": "baita-one-map", **found}
     return make_conninfo(**given), schema
 
