@@ -112,7 +112,7 @@
         reply = await data.json(`${path}/preview.json?${asked}`, { signal: asking.signal });
       } catch (error) {
         if (error.name === 'AbortError') return;
-        reply = { error: this.text.failed };
+        reply = { error: error.busy || this.text.failed };
       }
       if (asking !== this.asking) return;
       this.show(reply);
@@ -211,8 +211,8 @@
         const started = await data.json(`${path}/jobs?${asked}`, { method: 'POST' });
         this.job = started.job;
         return await this.follow(started.job);
-      } catch {
-        this.page.say(this.text.failed);
+      } catch (error) {
+        this.page.say(error.busy || this.text.failed);
         return null;
       } finally {
         this.job = null;

@@ -75,8 +75,9 @@
 
   async function answer(url, options) {
     const reply = await fetch(url, options);
-    if (!reply.ok) throw new Error(`${reply.status}`);
-    return reply;
+    if (reply.ok) return reply;
+    const { error } = await reply.json().catch(() => ({}));
+    throw Object.assign(new Error(`${reply.status}`), { busy: reply.status === 429 ? error : '' });
   }
 
   /** What is known of one site, beside the map. */

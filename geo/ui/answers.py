@@ -21,7 +21,7 @@ from geo.errors import FilterError, SiteMapError
 from geo.ui.explain import explain
 from geo.ui.library import get_library
 from geo.ui.people import request_access
-from geo.ui.text import log_failure
+from geo.ui.text import load_text, log_failure
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,11 @@ SAFE = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+LOCKED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The policy of what is no page: opened by itself, it may do nothing."""
 MAX_BODY = 64_000
+MAX_RECEIVING = 200_000_000
+"""Bytes of bodies that are on their way at a time, of all visitors."""
 
 Handler = Callable[[Request], Response]
 
@@ -95,6 +99,7 @@ def handle(
             # Our own mistake: a number that finds it in the log, nothing of it in the answer.
             response = short(500, log_failure(error, _language(request)))
         response.headers.update(SAFE)
+        response.headers.setdefault("Content-Security-Policy", LOCKED)
         if not everybody:
             _keep_private(response)
         return response
@@ -147,14 +152,32 @@ def _refuse_foreign(request: Request) -> None:
         raise Refused(403, "asked from another site")
 
 
+class _Receiving:
+    """How many bytes of bodies are held while the rest of them comes; counted on the event loop alone."""
+
+    def __init__(self) -> None:
+        self.held = 0
+
+
+_receiving = _Receiving()
+
+
 async def _read_body(request: Request, max_body: int) -> None:
     """Keep a body small; it is then in `request.state.body`."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > max_body:
-            raise Refused(413, "too large")
-    request.state.body = body
+    parts, size = list[bytes](), 0
+    words = load_text(_language(request))["limits"]
+    try:
+        async for part in request.stream():
+            parts.append(part)
+            size += len(part)
+            _receiving.held += len(part)
+            if size > max_body:
+                raise Refused(413, words["too_large"].format(mb=f"{max_body / 1e6:g}"))
+            if _receiving.held > MAX_RECEIVING:
+                raise Refused(429, words["receiving"])
+    finally:
+        _receiving.held -= size
+    request.state.body = b"".join(parts)
 
 
 def _is_own(request: Request) -> bool:

@@ -21,9 +21,9 @@ from geo.settings import Settings
 from geo.ui.answers import FRESH, Refused, handle, json_answer
 from geo.ui.desk import draft_head, import_head, view_draft, view_report
 from geo.ui.explain import explain
-from geo.ui.jobs import BusyError, Job, Jobs
+from geo.ui.jobs import BusyError, Job, Jobs, busy_words
 from geo.ui.library import get_library
-from geo.ui.people import request_access, request_store
+from geo.ui.people import job_owner, request_access, request_store
 from geo.ui.text import load_text, log_failure
 
 MAX_UPLOAD = 20_000_000
@@ -179,9 +179,9 @@ def _parse(request: Request, desk: Desk, draft_id: str) -> Response:
         return log_failure(error, language)
 
     try:
-        job = _jobs().prepare(reason)
+        job = _jobs().prepare(reason, job_owner(request))
     except BusyError as error:
-        raise Refused(429, load_text(language)["export"]["busy"]) from error
+        raise Refused(429, busy_words(error, load_text(language))) from error
 
     def read(tell: Any) -> tuple[str, bytes]:
         desk.parse(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from urllib.parse import quote
@@ -18,14 +19,17 @@ from geo.scheme import MAX_SCHEMES, Scheme
 from geo.ui.answers import FRESH, Refused, handle, json_answer
 from geo.ui.explain import explain
 from geo.ui.exports import DRAWING, Order, make_file, media_type, preview, read_order
-from geo.ui.jobs import BusyError, Job, Jobs
+from geo.ui.jobs import BusyError, Job, Jobs, busy_words
 from geo.ui.library import DATASETS, get_library
-from geo.ui.people import request_store
+from geo.ui.people import job_owner, request_store
 from geo.ui.text import load_text, log_failure
 
 log = logging.getLogger(__name__)
 
 _KEY = "scheme:"
+MAX_PREVIEWS = 8
+"""Previews that wait for their turn: each holds one of the threads that answer everybody."""
+_previews = threading.BoundedSemaphore(MAX_PREVIEWS)
 
 
 def export_routes(prefix: str) -> list[BaseRoute]:
@@ -60,7 +64,13 @@ def _order(request: Request) -> Order:
 
 
 def _preview(request: Request) -> Response:
-    return json_answer(request, preview(_order(request), get_library()), FRESH)
+    order = _order(request)
+    if not _previews.acquire(blocking=False):
+        raise Refused(429, load_text(order.look.language)["limits"]["previews"])
+    try:
+        return json_answer(request, preview(order, get_library()), FRESH)
+    finally:
+        _previews.release()
 
 
 # ---- jobs -------------------------------------------------------------------------------------------------------
@@ -77,9 +87,9 @@ def _start(request: Request) -> Response:
         return log_failure(error, order.look.language)
 
     try:
-        job = _jobs().start(lambda tell: make_file(order, library, tell), why)
+        job = _jobs().start(lambda tell: make_file(order, library, tell), why, job_owner(request))
     except BusyError as error:
-        raise Refused(429, words["export"]["busy"]) from error
+        raise Refused(429, busy_words(error, words)) from error
     return json_answer(request, {"job": job.job_id}, FRESH)
 
 

@@ -6,10 +6,11 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 from geo.errors import SiteMapError
 
@@ -18,6 +19,10 @@ log = logging.getLogger(__name__)
 KEPT_S = 600.0
 """How long a result waits to be fetched."""
 MAX_WAITING = 12
+MAX_EACH = 4
+"""Of one person, so that nobody's clicks fill the queue for all."""
+KEPT_BYTES = 300_000_000
+"""Of results that wait to be fetched; beyond, the oldest go first."""
 
 
 class _Ended(Exception):
@@ -25,7 +30,16 @@ class _Ended(Exception):
 
 
 class BusyError(SiteMapError):
-    """More is waiting than one machine should promise."""
+    """More is waiting than one machine should promise; `mine` if it is all of the one who asks."""
+
+    def __init__(self, message: str, *, mine: bool = False) -> None:
+        super().__init__(message)
+        self.mine = mine
+
+
+def busy_words(error: BusyError, words: Mapping[str, Any]) -> str:
+    """Return what a person is told; `words` is the text of the page's language."""
+    return str(words["limits"]["mine"] if error.mine else words["export"]["busy"])
 
 
 @dataclass
@@ -34,6 +48,7 @@ class Job:
 
     job_id: str
     explain: Callable[[Exception], str]
+    who: str = ""
     share: float = 0.0
     state: str = "running"
     error: str = ""
@@ -63,30 +78,35 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
-    def start(self, work: Work, explain: Callable[[Exception], str]) -> Job:
+    def start(self, work: Work, explain: Callable[[Exception], str], who: str = "") -> Job:
         """Queue some work and return its job; see `prepare` and `submit`."""
-        job = self.prepare(explain)
+        job = self.prepare(explain, who)
         self.submit(job, work)
         return job
 
-    def prepare(self, explain: Callable[[Exception], str]) -> Job:
+    def prepare(self, explain: Callable[[Exception], str], who: str = "") -> Job:
         """Return a new job, which waits until its work is submitted.
 
         Parameters
         ----------
         explain
             Says in words for the person what went wrong.
+        who
+            Whose it is; "" where people do not sign in, and nobody can be told from another.
 
         Raises
         ------
         BusyError
             If too many are waiting already.
         """
-        job = Job(secrets.token_urlsafe(12), explain)
+        job = Job(secrets.token_urlsafe(12), explain, who)
         with self._lock:
             self._forget_old()
-            if sum(one.state == "running" for one in self._jobs.values()) >= MAX_WAITING:
+            waiting = [one.who for one in self._jobs.values() if one.state == "running"]
+            if len(waiting) >= MAX_WAITING:
                 raise BusyError("too much is waiting: try again in a minute")
+            if who and waiting.count(who) >= MAX_EACH:
+                raise BusyError("too much of yours is waiting: let it end first", mine=True)
             self._jobs[job.job_id] = job
         return job
 
@@ -127,6 +147,8 @@ class Jobs:
             self._say_why(job, error)
             job.state = "failed"
         job.ended_at = time.monotonic()
+        with self._lock:
+            self._forget_old()
 
     def _say_why(self, job: Job, error: Exception) -> None:
         """Word a failure for the person; a job whose words fail too has failed all the same."""
@@ -140,3 +162,12 @@ class Jobs:
         for job_id, job in list(self._jobs.items()):
             if job.state != "running" and now - job.ended_at > KEPT_S:
                 del self._jobs[job_id]
+        ended = sorted(
+            (one for one in self._jobs.values() if one.data), key=lambda one: one.ended_at
+        )
+        held = sum(len(one.data) for one in ended)
+        # The newest stays, however large: somebody waits for it.
+        for job in ended[:-1]:
+            if held > KEPT_BYTES and job.state != "running":
+                held -= len(job.data)
+                del self._jobs[job.job_id]

@@ -73,6 +73,11 @@ def request_access(request: Request) -> Access:
     return _access(lambda: _told_by_request(request))
 
 
+def job_owner(request: Request) -> str:
+    """Return whose long work a request begins; "" where people do not sign in: then all have one name."""
+    return request_access(request).name if get_library().settings.sign_in else ""
+
+
 def page_person() -> Person:
     """Return who the page that runs now is for, with the role of this moment."""
     return page_access().person()

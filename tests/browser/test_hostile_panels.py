@@ -54,7 +54,17 @@ LINES = tuple(t for t in LIVE + FORMULAS + COMMANDS + UNSEEN if t.isprintable() 
 """What fits where a text is one line without blanks at its ends."""
 PERSON = f"![p](http://evil.example/p) <img src=x onerror={RAN}> $x$"
 TITLE = f"甲 <img src=x onerror={RAN}>{{{{7*7}}}} ![p](http://evil.example/t)"
-COOKIE_SECRET = "a secret of this test's own, long enough"
+COOKIE_SECRET = "canary-cookie, a secret of this test's own, long enough"
+SECRETS = {
+    "BAITA_PROXY_SECRET": "canary-proxy-0123456789abcdef",
+    "BAITA_TILES": "tianditu",
+    "BAITA_TILES_KEY": "canary-tiles-key",
+    "BAITA_TILES_URL": "http://127.0.0.1:9/{z}/{x}/{y}?own=canary&tk={key}",
+    "BAITA_GEOCODER": "nominatim",
+    "BAITA_GEOCODER_KEY": "canary-geocoder@example.org",
+    "BAITA_GEOCODER_URL": "http://127.0.0.1:9/search",
+}
+"""Each has a word that is in nothing which the browser gets, see the last tests and tests/test_canaries.py."""
 
 HARMLESS = """() => {
   const found = [...document.querySelectorAll(
@@ -115,11 +125,11 @@ def office(tmp_path_factory) -> Iterator[Server]:
 redirect_uri = "http://127.0.0.1:{{port}}/oauth2callback"
 cookie_secret = "{COOKIE_SECRET}"
 client_id = "x"
-client_secret = "x"
+client_secret = "canary-client"
 server_metadata_url = "http://127.0.0.1:9/.well-known/openid-configuration"
 """
     )
-    settings = {"BAITA_SIGN_IN": "oidc", "BAITA_ADMINS": PERSON, "BAITA_TITLE": TITLE}
+    settings = {"BAITA_SIGN_IN": "oidc", "BAITA_ADMINS": PERSON, "BAITA_TITLE": TITLE, **SECRETS}
     server = Server(folder, f"--secrets.files={folder / 'secrets.toml'}", settings=settings)
     try:
         server.wait()
@@ -135,8 +145,18 @@ def _signed_in(chromium, office) -> Iterator[Tab]:
     value = create_signed_value(COOKIE_SECRET, USER_COOKIE_NAME, json.dumps(claims)).decode()
     context = new_context(chromium, "zh-CN", PC)
     context.add_cookies([{"name": USER_COOKIE_NAME, "value": value, "url": office.url}])
-    yield Tab(context, "zh")
+    made = Tab(context, "zh")
+    made.page.on("websocket", lambda socket: _keep_frames(socket, made))
+    made.frames = []
+    yield made
     context.close()
+
+
+def _keep_frames(socket, tab: Tab) -> None:
+    def keep(data: bytes | str) -> None:
+        tab.frames.append(data.encode() if isinstance(data, str) else data)
+
+    socket.on("framereceived", keep)
 
 
 @pytest.fixture
@@ -439,6 +459,36 @@ def test_the_form_for_many_and_its_boxes(tab, office):
     tab.frame.locator(".many .main").click()
     tab.until("baita.state.steps.undo && document.querySelector('.many').hidden")
     assert (office.sites()["note"] == note).sum() == 2
+
+
+# ---- what is not shown to anybody ---------------------------------------------------------------------------------
+
+
+def test_no_secret_goes_over_the_websocket_or_lies_in_what_the_page_fetched(tab, office):
+    tab.choose(ROWS[0]["site_id"])
+    tab.page.locator("body").press("e")
+    tab.until("baita.figure.shown && baita.figure.shown.image")
+    assert len(tab.frames) > 10
+    assert any(b"baita/map/zh" in frame for frame in tab.frames)
+    assert not any(b"canary" in frame for frame in tab.frames)
+    asked = sorted({url for url in tab.requests if url.startswith("http")})
+    assert len(asked) > 20
+    for url in asked:
+        assert "canary" not in url
+        reply = tab.context.request.get(url)
+        assert b"canary" not in reply.body(), url
+        assert "canary" not in json.dumps(reply.headers)
+        assert reply.headers["x-content-type-options"] == "nosniff", url
+        assert reply.headers["referrer-policy"] == "no-referrer", url
+        assert reply.headers["x-frame-options"] == "SAMEORIGIN", url
+
+
+def test_no_secret_is_in_the_log_or_in_a_file(tab, office):
+    for path in office.folder.rglob("*"):
+        assert (
+            path.name == "secrets.toml" or not path.is_file() or b"canary" not in path.read_bytes()
+        )
+    assert "canary" not in office.log()
 
 
 # ---- the hand-out -------------------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def test_a_file_that_was_being_read_when_the_server_stopped_is_offered_and_read_
 
 
 def test_while_too_much_waits_a_file_is_refused_and_leaves_no_draft(client, monkeypatch):
-    def busy(self, explain):
+    def busy(self, explain, who=""):
         raise BusyError("too much is waiting: try again in a minute")
 
     monkeypatch.setattr(Jobs, "prepare", busy)

@@ -18,6 +18,7 @@ from geo.errors import FilterError, SiteMapError
 from geo.scheme import Scheme
 from geo.ui import actions
 from geo.ui.address import read_filter
+from geo.ui.answers import LOCKED
 from geo.ui.exports import read_order
 from geo.ui.library import Library
 from geo.ui.routes import routes
@@ -74,6 +75,14 @@ def _is_safe(reply):
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert reply.headers["referrer-policy"] == "no-referrer"
     assert reply.headers["cross-origin-resource-policy"] == "same-origin"
+    # What is no page may do nothing at all; a page has a policy of its own, which runs no text.
+    policy = reply.headers["content-security-policy"]
+    if reply.headers.get("content-type", "").startswith("text/html"):
+        script = re.search(r"script-src ([^;]*)|$", policy)[1] or ""
+        assert "unsafe" not in script
+    else:
+        assert policy == LOCKED
+    assert policy.startswith("default-src 'none'")
     assert "server" not in reply.headers
     assert "access-control-allow-origin" not in reply.headers
     if reply.status_code >= 400:
