@@ -7,7 +7,7 @@
   'use strict';
 
   const { el, fill, named } = window.BaitaParts;
-  const POLL_MS = 250, NEW = 'new';
+  const POLL_MS = 250, AWAY_MS = 2000, NEW = 'new';
 
   class ImportDesk {
     constructor(page) {
@@ -47,9 +47,10 @@
 
     async ask(path, options) {
       const mark = path.includes('?') ? '&' : '?';
-      const reply = await fetch(`../desk${path}${mark}set=${this.page.state.dataset}&lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`, options);
+      const address = `../desk${path}${mark}set=${this.page.state.dataset}&lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`;
+      const reply = await fetch(address, options).catch(() => { throw Object.assign(new Error(this.text.unreachable), { away: true }); });
       const said = await reply.json().catch(() => ({}));
-      if (!reply.ok) throw new Error(said.error || this.text.failed);
+      if (!reply.ok) throw Object.assign(new Error(said.error || this.text.failed), { status: reply.status });
       return said;
     }
 
@@ -64,7 +65,8 @@
       this.review = null;
       this.back.hidden = true;
       this.title.textContent = text.open;
-      const paste = el('textarea', { placeholder: text.drop, 'aria-label': text.drop });
+      const paste = el('textarea', { placeholder: text.drop, 'aria-label': text.drop, oninput: () => this.typed(paste.value) });
+      paste.value = this.typed();
       const day = el('input', { type: 'date', 'aria-label': text.day, title: text.day_hint });
       const pick = el('input', { type: 'file', hidden: true, onchange: () => this.bring(pick.files[0], day.value) });
       this.status = el('div', { class: 'desk-status', role: 'status' });
@@ -83,6 +85,16 @@
         lists.replaceChildren(el('h3', {}, text.drafts), drafts.length ? el('ul', {}, ...drafts.map(one => this.draftLine(one))) : el('p', { class: 'hint' }, text.no_drafts),
           el('h3', {}, text.imports), imports.length ? el('ul', {}, ...imports.map(one => this.importLine(one))) : el('p', { class: 'hint' }, text.no_imports));
       } catch (error) { this.say(error); }
+    }
+
+    /** What is typed and not read yet: a desk that is closed or a page that is loaded again still has it. Without an argument, returns it. */
+    typed(words) {
+      const key = 'baita:typed:' + this.page.state.dataset;
+      try {
+        if (words === undefined) return sessionStorage.getItem(key) || '';
+        if (words) sessionStorage.setItem(key, words); else sessionStorage.removeItem(key);
+      } catch { /* private mode, or longer than a browser keeps */ }
+      return '';
     }
 
     /** Invented files to try: each opens as a draft of the demo set, wherever one is. */
@@ -150,7 +162,8 @@
       if (!file || this.job) return;
       if (!file.size) { this.page.say(text.nothing); return; }
       const name = pasted ? '' : file.name;
-      await this.reading(name || text.pasted, () => this.ask(`/read?name=${encodeURIComponent(name)}&as_of=${day}`, { method: 'POST', body: file }));
+      const read = await this.reading(name || text.pasted, () => this.ask(`/read?name=${encodeURIComponent(name)}&as_of=${day}`, { method: 'POST', body: file }));
+      if (read && pasted) this.typed('');
     }
 
     /** What was being read when the server stopped is read again. */
@@ -166,15 +179,19 @@
         const draft = await this.follow(started.job, bar);
         if (draft) await this.load(draft);
       } catch (error) {
-        this.status.replaceChildren(el('p', { class: 'error', role: 'alert' }, error.message));
-        return;
+        const restarted = this.job !== 'asked' && error.status === 404; // the job went with the server, its file did not
+        if (restarted && this.open && !this.review) await this.home();
+        this.status.replaceChildren(el('p', { class: 'error', role: 'alert' }, restarted ? this.text.restarted : error.message));
+        return false;
       } finally { this.job = null; }
       if (!this.review) this.status.replaceChildren();
+      return Boolean(this.review);
     }
 
     async follow(job, bar) {
       for (;;) {
-        const now = await this.ask('/job/' + job);
+        const now = await this.ask('/job/' + job).catch(error => { if (!error.away) throw error; });
+        if (!now) { await new Promise(done => setTimeout(done, AWAY_MS)); continue; }
         bar.value = now.share;
         if (now.state === 'done') return now.draft;
         if (now.state === 'failed') throw new Error(now.error);
@@ -254,7 +271,7 @@
     item(number) { return this.view.items.find(one => one.number === number); }
 
     async edit(edits) {
-      try { this.take(await this.desk.post('/draft/' + this.view.draft_id, { items: edits })); } catch (error) { this.desk.say(error); }
+      try { this.take(await this.desk.post('/draft/' + this.view.draft_id, { items: edits })); return true; } catch (error) { this.desk.say(error); return false; }
     }
 
     /** Cut the text where a span begins or ends; a piece knows which items it belongs to. Offsets count code points. */
@@ -361,9 +378,15 @@
       let status = desk.statusSelect(values.kind, values.status, value => { values.status = value; });
       const kind = el('select', { onchange: event => { values.kind = event.target.value; values.status = desk.page.kinds.find(k => k.code === values.kind).statuses[0].key.split('.')[1]; const fresh = desk.statusSelect(values.kind, values.status, value => { values.status = value; }); status.replaceWith(fresh); status = fresh; } }, ...desk.page.kinds.map(k => el('option', { value: k.code }, k.label)));
       kind.value = values.kind;
-      return el('form', { class: 'edit', onsubmit: event => { event.preventDefault(); this.editing = -1; this.edit({ [one.number]: { ...values, decision: 'accepted' } }); } },
+      return el('form', { class: 'edit', onsubmit: event => { event.preventDefault(); this.save(one, values); } },
         input('name'), el('label', {}, el('span', {}, text.fields.kind), kind), el('label', {}, el('span', {}, text.fields.status), status), input('as_of'), input('place'), input('street'), input('note'),
         el('div', { class: 'line' }, el('button', { class: 'main' }, text.save), el('button', { type: 'button', onclick: () => { this.editing = -1; this.paintList(); } }, text.cancel)));
+    }
+
+    /** The form closes when its values are kept, not before. */
+    async save(one, values) {
+      this.editing = -1;
+      if (!await this.edit({ [one.number]: { ...values, decision: 'accepted' } })) this.editing = one.number;
     }
 
     decide(one, decision) { return this.edit({ [one.number]: { decision } }); }

@@ -9,6 +9,7 @@
   const { el, fill, data, Attributes, DetailPanel, SiteTable, Stage } = window.BaitaParts;
   const SCALE_PX = 120;
   const LOOK_MS = 1000; // how often a page in sight asks whether somebody else has changed something
+  const AGAIN_MS = 2000; // and how long it leaves a server alone that could not say
   const MIN_SPAN_KM = 4; // a first look shows at least this much around the sites
   const ICONS = { // drawn on a 20 x 20 grid; a font's own signs are missing on some office PCs
     undo: 'M7 4L3 8l4 4M3 8h9a4.5 4.5 0 010 9H8',
@@ -229,15 +230,20 @@
     /** See whether somebody else has changed something, and then have the page run again. */
     async lookForNews() {
       const { state } = this;
-      if (!state || document.hidden || this.looking) return;
+      if (!state || document.hidden || this.looking || this.away) return;
       this.looking = true;
       try {
-        const { version } = await data.json(`../version/${state.dataset}`);
+        const { version } = await data.json(`../version/${state.dataset}?lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`);
+        if (this.trouble) this.post('trouble', { words: this.trouble = '' });
         if (version !== this.state.version && state.version === this.state.version && version !== this.asked) {
           this.asked = version;
           this.post('refresh', {});
         }
-      } catch { /* the server is away: Streamlit says so */ } finally { this.looking = false; }
+      } catch (error) {
+        // A server that is away itself is told of by the page around this one.
+        if (error.status === 503) this.post('trouble', { words: this.trouble = fill(this.text.store_away, { reason: error.said }) });
+        await new Promise(done => setTimeout(done, AGAIN_MS));
+      } finally { this.looking = false; }
     }
 
     post(type, message) { if (window.parent !== window) window.parent.postMessage({ type: 'baita:' + type, ...message }, location.origin); }
@@ -391,6 +397,7 @@
         r: () => { if (!this.canEdit || this.presenting || this.layer.list) return false; this.placer.startQueue(); return true; },
         Escape: () => this.access.escape(),
       }[key || run];
+      if (run === 'away' || run === 'back') { this.away = run === 'away'; return true; }
       if (run === 'undo' || run === 'redo') { this.step(run); return true; }
       if (run === 'theme') { this.access.setTheme(theme); return true; }
       if (run === 'go-map') { this.access.focusMap(); return true; }

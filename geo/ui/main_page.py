@@ -67,8 +67,8 @@ def main() -> None:
     with st.spinner(text["page"]["preparing"]):
         snapshot = get_library().snapshot(dataset)
     with figures:
-        _figures(snapshot.of(current_filter(snapshot.categories)[0].as_of), text, language)
-    _map_section(dataset, language)
+        back = _figures(snapshot.of(current_filter(snapshot.categories)[0].as_of), text, language)
+    _map_section(dataset, language, back)
 
 
 def _choices(dataset: str, language: str, text: dict[str, Any], person: Person | None) -> None:
@@ -107,7 +107,8 @@ def _choices(dataset: str, language: str, text: dict[str, Any], person: Person |
             show_person(person, text["people"], language)
 
 
-def _figures(snapshot: AnySnapshot, text: dict[str, Any], language: str) -> None:
+def _figures(snapshot: AnySnapshot, text: dict[str, Any], language: str) -> int | None:
+    """Show the key figures; return the number by which a page asks for this run that has lost its server, else None."""
     data = {
         "part": "figures",
         "styles": [asset_url("theme.css"), asset_url("panel.css")],
@@ -115,11 +116,16 @@ def _figures(snapshot: AnySnapshot, text: dict[str, Any], language: str) -> None
         "notice": text["notice"]["demo"] if snapshot.fictitious else "",
         "cards": key_figures(snapshot.claims, text),
     }
-    panel(key="figures", data=data)
+    turn = panel(key="figures", data=data, on_back_change=_nothing).back
+    return turn if isinstance(turn, int) else None
+
+
+def _nothing() -> None:
+    """Streamlit takes a trigger only where something is to be called."""
 
 
 @st.fragment
-def _map_section(dataset: str, language: str) -> None:
+def _map_section(dataset: str, language: str, back: int | None) -> None:
     """The filters and the map they act on: all that runs again when a widget changes."""
     still_in()
     snapshot, text = get_library().snapshot(dataset), load_text(language)
@@ -127,7 +133,7 @@ def _map_section(dataset: str, language: str) -> None:
     with side, st.container(key="baita_side"):
         _filters(snapshot, text, language)
     with main_part:
-        _map(text, language)
+        _map(text, language, back)
     if st.session_state.pop("rerun_app", False):
         st.rerun(scope="app")
 
@@ -260,7 +266,7 @@ def _tiles_state(snapshot: AnySnapshot, chosen: SiteFilter) -> dict[str, Any] | 
     }
 
 
-def _map(text: dict[str, Any], language: str) -> None:
+def _map(text: dict[str, Any], language: str, back: int | None) -> None:
     data = {
         "part": "map",
         "src": f"baita/map/{language}",
@@ -268,6 +274,7 @@ def _map(text: dict[str, Any], language: str) -> None:
         "title": app_title(get_library().settings, language),
         "chips": {"language": language, **text["chips"]},
         "answer": st.session_state.get("answer"),
+        "back": back,
     }
     panel(key="map", data=data, on_act_change=act_on_map)
 

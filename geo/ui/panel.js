@@ -81,7 +81,7 @@ function addStyle(href) {
 // ---- the map's frame ------------------------------------------------------------------------------------------
 
 function showMap(component, data, host) {
-  MAP.act = what => ask(component, what);
+  MAP.act = what => { if (mayAsk()) { MAP.unanswered ||= CHANGES.has(what.type); ask(component, what); } };
   MAP.words = data.chips;
   MAP.guide = data.guide;
   addSkips(data.chips);
@@ -92,8 +92,10 @@ function showMap(component, data, host) {
     MAP.start = readHash() || MAP.view; // the address is without it while Streamlit writes there the language
     host.replaceChildren(MAP.frame);
   }
+  if (LINK.turn && data.back === LINK.turn) back();
   if (data.answer && data.answer.turn !== MAP.answered) {
     MAP.answered = data.answer.turn;
+    MAP.unanswered = false;
     MAP.send({ type: 'baita:answer', ...data.answer });
   }
 }
@@ -136,6 +138,7 @@ const FROM_MAP = {
   key(message) { pressed(message.key); },
   tour() { takeTour(); },
   theme() { switchTheme(); },
+  trouble(message) { if (!LINK.away) showTrouble(String(message.words)); },
 };
 
 window.addEventListener('message', event => {
@@ -178,6 +181,99 @@ document.addEventListener('keydown', event => {
   }
 });
 
+// ---- the server away --------------------------------------------------------------------------------------------
+
+/* Streamlit connects again by itself and says how that goes in an attribute. Its own words for it are a dialog that
+ * takes the focus from what is being typed; ours are a line at the top. What is shown and typed stays where it is.
+ * A server that was restarted does not know the page, and Streamlit does not tell it: every click would ask for a part
+ * of a run that never was. So the whole page is asked to run, and is back when the map has the answer. */
+
+const LINK = { away: false, turn: 0, words: null, timer: 0 }, STATE = 'data-test-connection-state';
+const CHANGES = new Set(['place', 'candidate', 'edit', 'edit_many', 'same', 'undo', 'redo']); // each is answered
+const BLINK_MS = 500, BACK_MS = 4000, RUN_MS = 20000;
+
+function watchLink() {
+  const app = document.querySelector('.stApp'), state = app && app.getAttribute(STATE);
+  if (!state) return;
+  const away = state !== 'CONNECTED';
+  if (away && !LINK.away && MAP.words) gone();
+  if (!LINK.away) return;
+  closeForeign();
+  if (state === 'DISCONNECTED_FOREVER') tellLink(MAP.words.gone, true);
+  if (away) LINK.turn = 0; else if (!LINK.turn) runAgain();
+}
+new MutationObserver(watchLink).observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: [STATE] });
+
+function gone() {
+  LINK.away = true;
+  // After a restart nobody knows what was carried out already: nothing of before is sent again.
+  for (const part of Object.keys(ASKED)) delete ASKED[part];
+  if (MAP.chips) MAP.chips.asked = 0;
+  MAP.send({ type: 'baita:command', run: 'away' });
+  clearTimeout(LINK.timer);
+  LINK.timer = setTimeout(() => { if (LINK.away) tellLink(MAP.words.away); }, BLINK_MS);
+}
+
+/** Ask the server to run all of the page; the key figures are in no fragment, so what they ask for is just that. */
+function runAgain() {
+  const turn = LINK.turn = Date.now();
+  MAP.rerun(turn);
+  setTimeout(() => { if (LINK.away && LINK.turn === turn) back(); }, RUN_MS); // the page has an error to show instead
+}
+
+function back() {
+  LINK.away = false;
+  LINK.turn = 0;
+  clearTimeout(LINK.timer);
+  MAP.send({ type: 'baita:command', run: 'back' });
+  if (LINK.words && LINK.words.dataset.words) { tellLink(MAP.words.back); LINK.timer = setTimeout(() => tellLink(''), BACK_MS); }
+  if (MAP.unanswered) MAP.send({ type: 'baita:answer', ok: false, message: MAP.words.unsure });
+  MAP.unanswered = false;
+}
+
+/** Whether the server can be asked; if not, the person is told that nothing was done. */
+function mayAsk() {
+  if (LINK.away) MAP.send({ type: 'baita:answer', ok: false, message: MAP.words.away_act });
+  return !LINK.away;
+}
+
+/** The server is there and its store is not: what it says of that, and "" once it is back. */
+function showTrouble(words) {
+  clearTimeout(LINK.timer);
+  tellLink(words || MAP.words.back, false, Boolean(words));
+  if (!words) LINK.timer = setTimeout(() => tellLink(''), BACK_MS);
+}
+
+/** A line at the top of the page; "" takes it away. */
+function tellLink(words, reload = false, bad = LINK.away) {
+  if (!LINK.words) {
+    LINK.words = document.createElement('div');
+    LINK.words.className = 'baita-link';
+    LINK.words.setAttribute('role', 'status');
+    document.body.append(LINK.words);
+  }
+  if (LINK.words.dataset.words === words) return;
+  LINK.words.dataset.words = words;
+  LINK.words.classList.toggle('away', bad);
+  LINK.words.replaceChildren(...(words ? [words] : []));
+  if (!reload) return;
+  const button = document.createElement('button');
+  button.textContent = MAP.words.reload;
+  button.addEventListener('click', () => location.reload());
+  LINK.words.append(button);
+}
+
+/** Close Streamlit's dialog about the connection (one of ours has blocks in it), and give the focus back. */
+function closeForeign() {
+  const dialog = [...document.querySelectorAll('[data-testid="stDialog"]')].find(one => !one.querySelector('[data-testid="stVerticalBlock"]'));
+  const close = dialog && dialog.querySelector('button');
+  if (!close || close === LINK.closed) return;
+  LINK.closed = close;
+  const before = dialog.contains(document.activeElement) ? null : document.activeElement;
+  close.click();
+  setTimeout(() => { if (before === MAP.frame) MAP.frame.contentWindow.focus(); else if (before) before.focus({ preventScroll: true }); });
+}
+
 // ---- help ------------------------------------------------------------------------------------------------------
 
 /** The guide in a tab of its own, so that the map stays as it is; the same tab each time. */
@@ -207,7 +303,7 @@ function showHelp(component, data, host) {
 const DOUBLE_MS = 350, ANSWER_MS = 3000;
 
 function showChips(component, data, host) {
-  host.act = what => { host.asked = ask(component, what); };
+  host.act = what => { if (mayAsk()) host.asked = ask(component, what); };
   // An answer to an earlier one of several quick clicks would only flicker; that to the last says everything.
   if (data.turn < host.asked && Date.now() - host.asked < ANSWER_MS) return;
   host.chips = data;
@@ -287,7 +383,7 @@ function buildChips(host, page, words) {
 function clickable(node, words, host, codes, once, twice) {
   let last = 0, alone = false;
   node.title = node.title ? `${node.title} ${words.solo}` : words.solo;
-  const act = what => { foresee(host, what.type, codes); host.act(what); };
+  const act = what => { if (!LINK.away) foresee(host, what.type, codes); host.act(what); };
   node.onlyThis = () => act(isAlone(host.chips, codes) ? { type: 'all' } : twice);
   node.addEventListener('click', event => {
     if (event.shiftKey) { node.onlyThis(); return; }
@@ -314,6 +410,7 @@ function isAlone({ counts, state }, codes) {
 // ---- key figures ----------------------------------------------------------------------------------------------
 
 function showFigures(component, data, host) {
+  MAP.rerun = turn => component.setTriggerValue('back', turn);
   const box = document.createElement('div'), add = (parent, tag, className, text) => { const n = document.createElement(tag); n.className = className; n.textContent = text; parent.append(n); return n; };
   box.className = 'baita-head';
   add(box, 'h1', '', data.title);

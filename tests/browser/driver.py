@@ -66,12 +66,17 @@ class Server:
         self.url = f"http://{self.host}/"
         own = {name: value for name, value in os.environ.items() if not name.startswith("BAITA_")}
         own |= {"BAITA_STORE": str(folder / "baita.gpkg"), "BAITA_WHO": "林工", **(settings or {})}
+        self._options, self._environment = options, own
+        self.start()
+
+    def start(self) -> None:
+        """Start the app, the first time or again on the same port and store; `wait` says when it answers."""
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
-        with self.log_file.open("wb") as log:
+        with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--server.port", str(self.port), *options],
+                [*command, "--server.port", str(self.port), *self._options],
                 cwd=ROOT,
-                env=own,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -91,6 +96,11 @@ class Server:
         why = f"ended with {code}" if code is not None else f"is silent after {START_S:.0f} s"
         self.stop()
         pytest.fail(f"the app {why}; it printed:\n{self.log()}", pytrace=False)
+
+    def kill(self) -> None:
+        """End the app at once, as a power cut does."""
+        self.process.kill()
+        self.process.wait(10)
 
     def stop(self) -> None:
         self.process.terminate()
