@@ -41,6 +41,10 @@ class StoreError(SiteMapError):
     """A store that cannot be opened, read or written."""
 
 
+class StoreAway(StoreError):
+    """A store that cannot be reached now, and may be back in a moment: nothing was read or written."""
+
+
 class StoreConflict(StoreError):
     """Somebody else changed the row first: nothing was written.
 

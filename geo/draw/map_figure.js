@@ -276,7 +276,7 @@
       if (!name.trim()) { page.say(this.text.scheme_needs_name); return; }
       const { title, unit, preset, labels, series } = chosen;
       const scheme = { name, query: filterQuery(page), bounds: chosen.scope === 'view' ? this.bounds() : null, title, unit, preset, labels, series, public: chosen.public };
-      try { await page.scenes.keep(scheme); } catch { page.say(this.text.failed); return; }
+      try { await page.scenes.keep(scheme); } catch (error) { page.say(error.said || this.text.failed); return; }
       page.say(fill(this.text.scheme_saved, { name: name.trim() }));
       this.listSchemes();
     }
@@ -289,7 +289,7 @@
     }
 
     async drop(scheme) {
-      try { await this.page.scenes.drop(scheme); } catch { this.page.say(this.text.failed); return; }
+      try { await this.page.scenes.drop(scheme); } catch (error) { this.page.say(error.said || this.text.failed); return; }
       this.page.say(fill(this.text.scheme_dropped, { name: scheme.name }), { label: this.page.text.undo, run: async () => { await this.page.scenes.keep(scheme); this.listSchemes(); } });
       this.listSchemes();
     }
@@ -300,6 +300,9 @@
     for (const code of state.hidden) asked.append('hide', styles[code].key);
     return asked.toString();
   }
+
+  /** In which language a refusal is to be. */
+  function spoken() { return `?lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`; }
 
   /** The kept schemes; in presentation they are the scenes that the arrows step through. */
   class Scenes {
@@ -319,12 +322,12 @@
     }
 
     async keep(scheme) {
-      await data.json(this.url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(scheme) });
+      await data.json(this.url + spoken(), { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(scheme) });
       await this.load();
     }
 
     async drop(scheme) {
-      await data.json(`${this.url}/${encodeURIComponent(scheme.scheme_id)}`, { method: 'DELETE' });
+      await data.json(`${this.url}/${encodeURIComponent(scheme.scheme_id)}${spoken()}`, { method: 'DELETE' });
       await this.load();
     }
 

@@ -77,7 +77,7 @@
     const reply = await fetch(url, options);
     if (reply.ok) return reply;
     const { error } = await reply.json().catch(() => ({}));
-    throw Object.assign(new Error(`${reply.status}`), { busy: reply.status === 429 ? error : '' });
+    throw Object.assign(new Error(`${reply.status}`), { status: reply.status, said: error || '' });
   }
 
   /** What is known of one site, beside the map. */

@@ -7,6 +7,7 @@ commit was on its way, the server is asked what became of it; only if it cannot 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,7 +25,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from geo.errors import StoreError
+from geo.errors import StoreAway, StoreError
 from geo.store._blob import from_blobs, from_point, to_blobs
 from geo.store._database import Shapes, SqlValue
 from geo.store._postgres_schema import NEW_DATA_VERSION, OURS
@@ -358,6 +359,7 @@ class PostgresConnections:
         self._conninfo = conninfo
         self._settings = ""
         self._process, self._closed = os.getpid(), False
+        self._refused, self._trying = "", threading.Lock()
         self._pool = self._make_pool()
 
     def _make_pool(self) -> QueuePool:
@@ -375,11 +377,20 @@ class PostgresConnections:
         self._pool.dispose()
 
     def _open(self) -> Connection:
+        """Connect; while the database is away only one thread at a time waits to see whether it is back."""
+        refused = self._refused
+        if refused and not self._trying.acquire(blocking=False):
+            raise StoreAway(f"{NAME}: {refused}")
         try:
             connection: Connection = psycopg.connect(self._conninfo, autocommit=True)
+            self._refused = ""
         except psycopg.OperationalError as error:
+            self._refused = _why_refused(error)
             # Not `from error`: its text has the host and the user in it.
-            raise StoreError(f"{NAME}: {_why_refused(error)}") from None
+            raise StoreAway(f"{NAME}: {self._refused}") from None
+        finally:
+            if refused:
+                self._trying.release()
         for name, loader in _LOADERS.items():
             connection.adapters.register_loader(name, loader)
         connection.execute((_SESSION + self._settings).encode())

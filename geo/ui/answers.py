@@ -6,6 +6,8 @@ import gzip
 import json
 import logging
 import re
+import secrets
+import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from urllib.parse import urlsplit
@@ -37,6 +39,7 @@ LOCKED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancesto
 MAX_BODY = 64_000
 MAX_RECEIVING = 200_000_000
 """Bytes of bodies that are on their way at a time, of all visitors."""
+MOST_NUMBERS = 100
 
 Handler = Callable[[Request], Response]
 
@@ -91,13 +94,12 @@ def handle(
         except FilterError as error:
             response = short(400, str(error))
         except SiteMapError as error:
-            log.exception("a map request failed")
-            response = short(503, _told(error, request))
+            response = _unable(error, request)
         except ClientDisconnect:
             response = short(400, "gone")
         except Exception as error:
             # Our own mistake: a number that finds it in the log, nothing of it in the answer.
-            response = short(500, log_failure(error, _language(request)))
+            response = short(500, log_failure(error, request_language(request)))
         response.headers.update(SAFE)
         response.headers.setdefault("Content-Security-Policy", LOCKED)
         if not everybody:
@@ -120,16 +122,37 @@ def _let_in(request: Request, right: Right | None) -> None:
 
 def _refusal(error: AccessError, request: Request) -> Response:
     status = 401 if isinstance(error, SignInError) else 403
-    return short(status, explain(str(error), _language(request)))
+    return short(status, explain(str(error), request_language(request)))
+
+
+SAME_S = 60.0
+"""For so long one and the same failure has one number and one line in the log: every open page asks every second."""
+_numbers: dict[str, tuple[float, str]] = {}
+
+
+def _unable(error: SiteMapError, request: Request) -> Response:
+    """Answer that something outside of the app is in the way, with the number that finds it in the log."""
+    said, now = str(error), time.monotonic()
+    since, number = _numbers.get(said, (0.0, ""))
+    if not number or now - since > SAME_S:
+        number = secrets.token_hex(4)
+        if len(_numbers) >= MOST_NUMBERS:
+            _numbers.clear()
+        _numbers[said] = (now, number)
+        log.warning("error %s: %s (%s %s)", number, said, request.method, request.url.path)
+    return short(503, _told(error, request), number=number)
 
 
 def _told(error: SiteMapError, request: Request) -> str:
     """Return what a person can do about a failure; one that names a place on the server is not told."""
     said = str(error)
-    return "not available" if re.search(r"[/\\]|://", said) else explain(said, _language(request))
+    if re.search(r"[/\\]|://", said):
+        return str(load_text(request_language(request))["page"]["unavailable"])
+    return explain(said, request_language(request))
 
 
-def _language(request: Request) -> str:
+def request_language(request: Request) -> str:
+    """Return the language that a request names, else the installation's."""
     given = request.query_params.get("lang", "")
     if given in LANGUAGES:
         return given
@@ -189,11 +212,11 @@ def _is_own(request: Request) -> bool:
     return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
 
-def short(status: int, reason: str) -> Response:
+def short(status: int, reason: str, **more: str) -> Response:
     """Return an answer that only says why not."""
     # A reason may quote half a character of a body, which UTF-8 has no place for.
     said = reason.encode("utf-8", "replace").decode()
-    return JSONResponse({"error": said}, status_code=status, headers=FRESH)
+    return JSONResponse({"error": said, **more}, status_code=status, headers=FRESH)
 
 
 def json_answer(request: Request, value: object, headers: dict[str, str]) -> Response:

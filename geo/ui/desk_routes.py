@@ -15,7 +15,7 @@ from geo.access import AccessError, Right
 from geo.category import LANGUAGES
 from geo.district import beside_store
 from geo.drafts import Desk, OpenFiles
-from geo.errors import SiteMapError
+from geo.errors import SiteMapError, StoreAway
 from geo.samples import read_samples
 from geo.settings import Settings
 from geo.ui.answers import FRESH, Refused, handle, json_answer
@@ -101,7 +101,7 @@ def _language(request: Request) -> str:
 
 def _said(error: SiteMapError, request: Request) -> Exception:
     """Return a refusal that says to the person what is wrong, in the page's language."""
-    if isinstance(error, AccessError):
+    if isinstance(error, AccessError | StoreAway):
         return error
     return Refused(422, explain(str(error), _language(request)))
 

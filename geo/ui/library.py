@@ -20,7 +20,7 @@ import pandas as pd
 
 from geo.category import Categories, load_categories
 from geo.draw.site_layer import compress, pack_mask, pack_sites, sort_order
-from geo.errors import ExportError
+from geo.errors import ExportError, StoreAway
 from geo.pipeline import prepare_store
 from geo.settings import Settings, load_settings
 from geo.site import Claim
@@ -439,11 +439,31 @@ class Library:
             return self._stores[dataset]
 
     def snapshot(self, dataset: str) -> AnySnapshot:
-        """Return the current snapshot of a set; a cheap look at the version when nothing has changed."""
-        store = self.store(dataset)
-        key = (dataset, store.data_version())
-        found = self._snapshots.get(key)
+        """Return the current snapshot of a set; a cheap look at the version when nothing has changed.
+
+        While the store cannot be reached it is the last one there was: a page keeps what it shows, and is told by the
+        route of the version, which it asks every second. What writes, or reads the store itself, fails meanwhile.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read: a damaged one shows nothing, one that is away only if it never was there.
+        """
+        try:
+            version = self.store(dataset).data_version()
+        except StoreAway:
+            last = self._last(dataset)
+            if last is None:
+                raise
+            return last
+        found = self._snapshots.get((dataset, version))
         return found or self._read(dataset)
+
+    def _last(self, dataset: str) -> AnySnapshot | None:
+        with self._locks[dataset]:
+            return next(
+                (self._snapshots[k] for k in reversed(self._snapshots) if k[0] == dataset), None
+            )
 
     def at(self, dataset: str, version: str) -> AnySnapshot | None:
         """Return a snapshot that is current or was a moment ago, else None."""

@@ -14,14 +14,15 @@ from typing import Any
 
 import streamlit as st
 
-from geo.errors import SiteMapError
+from geo.errors import SiteMapError, StoreError
 from geo.store import GeoPackageStore
 from geo.store.backups import keep_daily
 from geo.ui.explain import explain
 from geo.ui.library import Snapshot, get_library
 from geo.ui.people import proxy_refusal
-from geo.ui.text import choose_language, log_failure
+from geo.ui.text import choose_language, load_text, log_failure
 
+AGAIN_MS = 3000
 LOOK_S = 3600.0
 """How often it is looked whether the day's backup is due, in seconds."""
 log = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ async def warm_up(app: object) -> AsyncIterator[dict[str, Any]]:
             snapshot = get_library().snapshot("bulletin")
             if isinstance(snapshot, Snapshot):
                 _ = snapshot.payload, snapshot.index
-        except SiteMapError:
-            log.exception("the first set could not be prepared; the page will say so")
+        except SiteMapError as error:
+            log.warning("the first set could not be prepared; the page says so: %s", error)
         gc.collect()
         gc.freeze()
         while not ended.is_set():
@@ -58,8 +59,8 @@ def _keep_daily_backups() -> None:
         store = get_library().store("bulletin")
         if isinstance(store, GeoPackageStore):
             keep_daily(store)
-    except SiteMapError:
-        log.exception("the daily backup could not be made")
+    except SiteMapError as error:
+        log.warning("the daily backup could not be made: %s", error)
 
 
 def _refuse_open_door() -> None:
@@ -93,9 +94,33 @@ def report_error(error: Exception) -> bool:
         log.warning("shown to a person: %s", error)
         language = choose_language(st.context.locale)
         st.error(plain(explain(str(error), language)))
+        if isinstance(error, StoreError):
+            _try_again(language)
         return True
     st.error(log_failure(error, choose_language(st.context.locale)))
     return True
+
+
+_AGAIN = """
+export default ({ data, setTriggerValue }) => {
+  clearTimeout(window.baitaAgain)
+  const look = async () => {
+    const reply = await fetch(new URL(data.address, document.baseURI), { cache: 'no-store' }).catch(() => null)
+    if (reply && reply.status !== 503) setTriggerValue('again', Date.now())
+    else window.baitaAgain = setTimeout(look, data.every_ms)
+  }
+  window.baitaAgain = setTimeout(look, data.every_ms)
+}
+"""
+_again = st.components.v2.component("baita_again", js=_AGAIN)
+
+
+def _try_again(language: str) -> None:
+    """Say that the page looks whether the store is back, and runs again as soon as it is."""
+    st.caption(str(load_text(language)["page"]["waiting"]))
+    # Any set will do: what a page shows without a store is this message alone.
+    asked = {"address": "baita/version/bulletin", "every_ms": AGAIN_MS}
+    _again(key="again", data=asked, on_again_change=lambda: None)
 
 
 def plain(text: str) -> str:
