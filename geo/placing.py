@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -315,7 +314,9 @@ def place_line(
     return _keep(store, site_id, line, "road", uncertainty_m, who=who)
 
 
-def site_candidates(site: pd.Series, settings: Settings) -> list[Candidate]:
+def site_candidates(
+    site: pd.Series, settings: Settings, *, tell: Callable[[str], None] = lambda why: None
+) -> list[Candidate]:
     """Return the places a site may be, by its name and then by what its source says of its place, best first.
 
     Parameters
@@ -324,6 +325,8 @@ def site_candidates(site: pd.Series, settings: Settings) -> list[Candidate]:
         A row of the site table.
     settings
         Whose gazetteer is asked.
+    tell
+        Told why the online geocoder gave no answer; what is known here comes all the same.
 
     Returns
     -------
@@ -334,7 +337,10 @@ def site_candidates(site: pd.Series, settings: Settings) -> list[Candidate]:
     found = gazetteer.candidates(str(site["name"]), kind=str(site["kind"]))
     if site["place"]:
         found = [*found, *gazetteer.candidates(str(site["place"]), kind=str(site["kind"]))]
-    found = [*found, *_online_candidates(site, settings)]
+    try:
+        found = [*found, *_online_candidates(site, settings)]
+    except SiteMapError as error:
+        tell(str(error))
     unique: dict[bytes, Candidate] = {}
     for candidate in found:
         if candidate.geometry is not None and candidate.precision in MAPPED:
@@ -343,7 +349,7 @@ def site_candidates(site: pd.Series, settings: Settings) -> list[Candidate]:
 
 
 def _online_candidates(site: pd.Series, settings: Settings) -> Sequence[Candidate]:
-    """Return what the online geocoder says of one site; nothing if there is none, or it does not answer."""
+    """Return what the online geocoder says of one site; nothing if there is none."""
     online = online_geocoder(settings)
     if online is None:
         return []
@@ -353,9 +359,7 @@ def _online_candidates(site: pd.Series, settings: Settings) -> Sequence[Candidat
     text = text_to_ask(_as_record(site), provider.home)
     if not text:
         return []
-    with suppress(SiteMapError):
-        return OnlineLocator(provider, cache, outline_of(settings.adcode)).candidates(text)
-    return []
+    return OnlineLocator(provider, cache, outline_of(settings.adcode)).candidates(text)
 
 
 def place_candidate(

@@ -79,11 +79,16 @@
     async look() {
       const { page, site } = this, { text, state } = page, id = encodeURIComponent(site.id);
       try {
-        const [{ candidates }, about] = await Promise.all([data.json(`../candidates/${state.dataset}/${id}.json`), data.json(`${page.siteBase}${id}.json`)]);
+        // A geocoder on the network may take its time; what is known here is shown at once.
+        const asked = data.json(`../candidates/${state.dataset}/${id}.json?lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`).catch(() => ({ candidates: [], online: '' }));
+        const about = await data.json(`${page.siteBase}${id}.json`);
         if (this.site !== site || !this.active) return;
         const words = [this.queue ? `${this.queue.at + 1} / ${this.queue.rows.length}` : '', text.reasons[about.reason] || '', about.place, about.street].filter(Boolean);
         this.about.textContent = words.join(' · ');
+        const { candidates, online } = await asked;
+        if (this.site !== site || !this.active) return;
         this.showCandidates(candidates);
+        if (online) this.about.textContent = [...words, online].join(' · ');
       } catch { /* the map still takes a click */ }
     }
 

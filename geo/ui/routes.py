@@ -41,9 +41,18 @@ from geo.settings import Settings
 from geo.store import SiteStore
 from geo.store.tiles import VersionGone
 from geo.ui.actions import candidate_id
-from geo.ui.answers import FOREVER, FRESH, Refused, gzipped, handle, json_answer
+from geo.ui.answers import (
+    FOREVER,
+    FRESH,
+    Refused,
+    gzipped,
+    handle,
+    json_answer,
+    request_language,
+)
 from geo.ui.describe import app_title
 from geo.ui.desk_routes import desk_routes
+from geo.ui.explain import explain
 from geo.ui.export_routes import export_routes
 from geo.ui.guide import FOLDER as GUIDE
 from geo.ui.guide import GUIDE_POLICY, guide_page, picture_path
@@ -470,8 +479,14 @@ def _candidates(request: Request) -> Response:
     library = get_library()
     snapshot = library.snapshot(dataset)
     site = snapshot.site(site_id).iloc[0]
-    found = site_candidates(site, library.settings)[:MAX_CANDIDATES]
-    return json_answer(request, {"candidates": [_candidate(one) for one in found]}, FRESH)
+    said: list[str] = []
+    found = site_candidates(site, library.settings, tell=said.append)[:MAX_CANDIDATES]
+    answer = {
+        "candidates": [_candidate(one) for one in found],
+        # A geocoder that does not answer hides none of our own places, and is not taken for one that found nothing.
+        "online": " ".join(explain(one, request_language(request)) for one in said),
+    }
+    return json_answer(request, answer, FRESH)
 
 
 def _candidate(one: Candidate) -> dict[str, Any]:
