@@ -68,8 +68,9 @@ def list_backups(store: Path) -> list[Backup]:
     for path in backup_folder(store).glob("*.gpkg"):
         match = _NAME.fullmatch(path.name)
         if match and match["store"] == store.stem and match["why"] in list(Why):
-            at = datetime.strptime(match["at"], STAMP).replace(tzinfo=UTC)
-            found.append(Backup(path, at, Why(match["why"])))
+            with suppress(ValueError):  # somebody's own name that only looks like a moment
+                at = datetime.strptime(match["at"], STAMP).replace(tzinfo=UTC)
+                found.append(Backup(path, at, Why(match["why"])))
     return sorted(found, key=lambda one: (one.at, one.path.name), reverse=True)
 
 
@@ -107,16 +108,16 @@ def keep_backup(
     except StoreError as error:
         raise StoreError(f"no backup could be made, so nothing was changed: {error}") from error
     made = Backup(path, at, why)
-    _thin_out([made, *kept], why)
+    _thin_out(kept, why)
     return made
 
 
 def keep_daily(store: GeoPackageStore, *, now: datetime | None = None) -> Backup | None:
     """Copy a store if its newest copy of whatever sort is a day old or more; see `keep_backup`."""
     moment = (now or datetime.now(UTC)).astimezone(UTC)
-    newest = next(iter(list_backups(store.path)), None)
     # A copy from the future was made while the clock was wrong: it says nothing.
-    if newest and 0 <= (moment - newest.at).total_seconds() < 86400:
+    newest = next((one for one in list_backups(store.path) if one.at <= moment), None)
+    if newest and (moment - newest.at).total_seconds() < 86400:
         return None
     return keep_backup(store, Why.DAILY, now=now)
 
@@ -148,8 +149,9 @@ def _unused(store: Path, at: datetime, why: Why) -> Path:
     return path
 
 
-def _thin_out(kept: Sequence[Backup], why: Why) -> None:
-    same = sorted((one for one in kept if one.why == why), key=lambda one: one.at, reverse=True)
-    for old in same[KEPT.get(why, len(same)) :]:
+def _thin_out(before: Sequence[Backup], why: Why) -> None:
+    """Remove the oldest of a sort; the copy just made is not among them, whatever the clock said of it."""
+    same = [one for one in before if one.why == why]
+    for old in same[KEPT[why] - 1 if why in KEPT else len(same) :]:
         with suppress(OSError):
             old.path.unlink()

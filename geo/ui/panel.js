@@ -14,13 +14,14 @@ export default function (component) {
   ({ map: showMap, chips: showChips, figures: showFigures, help: showHelp })[data.part](component, data, parentElement);
 }
 
-const ASKED = {}, REPEAT_MS = 5000;
+const ASKED = {}, LAST = {}, REPEAT_MS = 5000;
 
 /** Ask something of the server, and return its number. Of clicks that reach it while it is busy it hands on only the
  * last, so each repeats those shortly before it; by `turn` the server does nothing twice. */
 function ask(component, what) {
-  const before = ASKED[component.data.part] || [], turn = Math.max(Date.now(), before.length ? before[before.length - 1].turn + 1 : 0);
-  const asked = ASKED[component.data.part] = [...before.filter(one => one.turn > turn - REPEAT_MS), { ...what, turn }].slice(-8);
+  // Later than any turn before, also on a computer whose clock was put back: else the server would take it for done.
+  const part = component.data.part, before = ASKED[part] || [], turn = LAST[part] = Math.max(Date.now(), (LAST[part] || 0) + 1);
+  const asked = ASKED[part] = [...before.filter(one => one.turn > turn - REPEAT_MS), { ...what, turn }].slice(-8);
   component.setTriggerValue('act', asked);
   return turn;
 }
