@@ -19,6 +19,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import webbrowser
@@ -663,7 +664,8 @@ def run_app(args: Sequence[str] = ()) -> int:
     wanted = int(server_option("port", args) or DEFAULT_PORT)
     address = server_option("address", args)
     refuse_open_door(address, os.environ)
-    port = free_port(wanted)
+    refuse_foreign_address(address)
+    port = free_port(wanted, address=address)
     if port != wanted:
         _say(f"端口 {wanted} 已被占用，改用 {port}", f"port {wanted} is taken, using {port}")
     shown = "127.0.0.1" if address in (None, "0.0.0.0", "::", "localhost") else address
@@ -671,7 +673,29 @@ def run_app(args: Sequence[str] = ()) -> int:
     base = (server_option("baseUrlPath", args) or "").strip("/")
     url = f"http://{shown}:{port}" + (f"/{base}/" if base else "")
     threading.Thread(target=_announce, args=(url, opens), daemon=True).start()
-    return _serve(streamlit_arguments(args, port))
+    code = _serve(streamlit_arguments(args, port))
+    if code and not _is_free(port, address):
+        _say(
+            f"端口 {port} 刚刚被别的程序占用，请再运行一次",
+            f"another program has just taken port {port}: run it again",
+        )
+    return code
+
+
+def refuse_foreign_address(address: str | None) -> None:
+    """Leave with exit code 2 if this machine has no such address, or its name cannot be looked up."""
+    if not address:
+        return
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.bind(where)
+    except OSError:
+        _stop(
+            f"本机没有 {address} 这个地址，不能在上面监听：请用 --server.address 127.0.0.1（只供本机）或 0.0.0.0（供局域网）",
+            f"this machine has no address {address} to listen on: use --server.address 127.0.0.1 (this machine "
+            "only) or 0.0.0.0 (the office network)",
+        )
 
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -737,8 +761,19 @@ def streamlit_arguments(args: Sequence[str], port: int) -> list[str]:
     return ["run", str(ROOT / "app.py"), "--server.headless=true", f"--server.port={port}", *rest]
 
 
-def free_port(first: int, *, tries: int = 50) -> int:
-    """Return the first port from a number upward that nobody listens on.
+_reserved: list[IO[str]] = []
+"""Locks that say which ports this process is about to listen on, held until it ends."""
+
+
+def free_port(first: int, *, address: str | None = None, tries: int = 50) -> int:
+    """Return the first port from a number upward that nobody listens on; no other start of the app gets it too.
+
+    Parameters
+    ----------
+    first, tries
+        Where to begin, and how many to look at.
+    address
+        Where the app is to listen; None is everywhere.
 
     Raises
     ------
@@ -746,12 +781,30 @@ def free_port(first: int, *, tries: int = 50) -> int:
         With code 2 if all of them are taken.
     """
     for port in range(first, min(first + tries, 65536)):
-        if _is_free(port):
+        if _is_free(port, address) and _reserve(port):
             return port
     _stop(f"端口 {first} 起的 {tries} 个都被占用", f"no free port among {tries} from {first} on")
 
 
-def _is_free(port: int) -> bool:
+def _reserve(port: int) -> bool:
+    """Take a port before anybody listens on it: two apps that start at the same moment would both find it free."""
+    try:
+        handle = (Path(tempfile.gettempdir()) / f"baita-{_account()}-{port}.lock").open("a")
+    except OSError:  # then the later one is told by the system itself
+        return True
+    if not _try_lock(handle):
+        handle.close()
+        return False
+    _reserved.append(handle)
+    return True
+
+
+def _account() -> int:
+    """Return this account's number; 0 where accounts have none."""
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def _is_free(port: int, address: str | None = None) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.3)
         # macOS and Windows let two programs bind one port in some cases; someone who answers is there.
@@ -762,7 +815,8 @@ def _is_free(port: int) -> bool:
             # As the server does, or a port we left a moment ago would seem taken for a minute.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            # An IPv6 address is looked at when the app listens: most systems serve both by one port.
+            probe.bind((address if address and ":" not in address else "127.0.0.1", port))
         except OSError:
             return False
     return True

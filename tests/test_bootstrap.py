@@ -647,3 +647,62 @@ def test_no_browser_is_opened_where_there_is_no_desktop(monkeypatch):
     assert not bootstrap._has_screen()
     monkeypatch.setenv("DISPLAY", ":0")
     assert bootstrap._has_screen()
+
+
+def test_two_starts_at_the_same_moment_get_two_ports():
+    """Neither listens yet, so that both find the first port free."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first = taken.getsockname()[1] + 1
+    code = (
+        "import sys; from geo import bootstrap\n"
+        f"print(bootstrap.free_port({first}), flush=True)\n"
+        "sys.stdin.read()"
+    )
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ports = [start.stdout.readline().strip() for start in starts]
+    for start in starts:
+        start.communicate()
+    assert len(set(ports)) == 3, ports
+
+
+def test_a_port_is_free_again_when_its_start_has_ended():
+    first = bootstrap.free_port(20_000)
+    assert bootstrap.free_port(first) != first
+    while bootstrap._reserved:
+        bootstrap._reserved.pop().close()
+    assert bootstrap.free_port(first) == first
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "no-such-host.invalid"])
+def test_an_address_this_machine_does_not_have_is_refused_in_plain_words(address, capsys):
+    with pytest.raises(SystemExit) as stop:
+        bootstrap.run_app(["--headless", "--server.address", address])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert address in said
+    assert "0.0.0.0" in said
+    assert "本机没有" in said
+
+
+@pytest.mark.parametrize("address", [None, "", "0.0.0.0", "127.0.0.1", "localhost"])
+def test_an_address_of_this_machine_is_taken(address):
+    bootstrap.refuse_foreign_address(address)
+
+
+def test_a_port_taken_at_the_last_moment_is_told(monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(bootstrap, "free_port", lambda first, **more: port)
+        monkeypatch.setattr(bootstrap, "_serve", lambda words: 1)
+        monkeypatch.setattr(bootstrap, "_announce", lambda url, opens: None)
+        assert bootstrap.run_app(["--headless"]) == 1
+    assert "再运行一次" in capsys.readouterr().err
