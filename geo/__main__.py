@@ -78,7 +78,9 @@ def _run_with_packages(chosen: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        return _refuse(f"{error.strerror or type(error).__name__}: check the names of the files")
+        name = Path(str(error.filename)).name + ": " if error.filename else ""
+        why = error.strerror or type(error).__name__
+        return _refuse(f"{name}{why}: check the name, and who may read and write it")
     except ModuleNotFoundError as error:
         if (error.name or "geo").partition(".")[0] == "geo":
             raise

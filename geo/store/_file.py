@@ -103,8 +103,20 @@ def _refuse_existing(target: Path, exists: bool) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder a file is to be in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Make the folder a file is to be in.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{path.name}: its folder cannot be made ({error.strerror}); "
+            "set BAITA_STORE to a place where you may write"
+        ) from error
 
 
 def temporary_beside(path: Path) -> Path:
