@@ -692,7 +692,8 @@ def refuse_foreign_address(address: str | None) -> None:
             probe.bind(where)
     except OSError:
         _stop(
-            f"本机没有 {address} 这个地址，不能在上面监听：请用 --server.address 127.0.0.1（只供本机）或 0.0.0.0（供局域网）",
+            f"本机没有 {address} 这个地址，不能监听：请用 --server.address 127.0.0.1（只供本机）"
+            "或 0.0.0.0（供局域网）",
             f"this machine has no address {address} to listen on: use --server.address 127.0.0.1 (this machine "
             "only) or 0.0.0.0 (the office network)",
         )
@@ -790,13 +791,14 @@ def _reserve(port: int) -> bool:
     """Take a port before anybody listens on it: two apps that start at the same moment would both find it free."""
     try:
         handle = (Path(tempfile.gettempdir()) / f"baita-{_account()}-{port}.lock").open("a")
+        ours = _try_lock(handle)
     except OSError:  # then the later one is told by the system itself
         return True
-    if not _try_lock(handle):
+    if ours:
+        _reserved.append(handle)
+    else:
         handle.close()
-        return False
-    _reserved.append(handle)
-    return True
+    return ours
 
 
 def _account() -> int:
