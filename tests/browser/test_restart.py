@@ -10,7 +10,7 @@ HALF = "鸿飞项目 3月11日"
 # What a browser itself writes down about a server that is not there.
 NOISE = (
     r"ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_SOCKET_NOT_CONNECTED"
-    r"|ERR_INCOMPLETE_CHUNKED|WebSocket|Failed to fetch|server endpoint|server is not responding"
+    r"|ERR_INCOMPLETE_CHUNKED|WebSocket|Failed to fetch|server endpoint|server is not responding|DoInitPings timed out"
 )
 
 
