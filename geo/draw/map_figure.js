@@ -11,6 +11,8 @@
   const FORMATS = { picture: ['png', 'pptx', 'pdf', 'svg'], table: ['xlsx', 'csv', 'gpkg', 'geojson'], page: ['html'] };
   const FRESH = { title: '', preset: '16:9-1080', labels: 'auto', series: '', scope: 'all', public: false };
 
+  /** What the server says if it asks for patience (too busy, or its database is away): words for the person. */
+  const later = error => ([429, 503].includes(error.status) ? error.said : '');
   const language = () => (document.documentElement.lang.startsWith('zh') ? 'zh' : 'en');
 
   /** The options of a picture, beside the map; a preview by the real renderer, and the ways to take it along. */
@@ -112,7 +114,7 @@
         reply = await data.json(`${path}/preview.json?${asked}`, { signal: asking.signal });
       } catch (error) {
         if (error.name === 'AbortError') return;
-        reply = { error: error.busy || this.text.failed };
+        reply = { error: later(error) || this.text.failed };
       }
       if (asking !== this.asking) return;
       this.show(reply);
@@ -212,7 +214,7 @@
         this.job = started.job;
         return await this.follow(started.job);
       } catch (error) {
-        this.page.say(error.busy || this.text.failed);
+        this.page.say(later(error) || this.text.failed);
         return null;
       } finally {
         this.job = null;
