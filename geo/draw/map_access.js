@@ -28,7 +28,7 @@
       this.cross = el('div', { class: 'crosshair', hidden: true });
       this.live = el('div', { class: 'unseen', role: 'status' });
       this.about = el('p', { class: 'unseen', id: 'baita-map-keys' }, this.text.map_keys);
-      this.node = el('div', { class: 'map-keys', tabIndex: 0, role: 'application', 'aria-label': this.text.map, 'aria-describedby': 'baita-map-keys', onfocus: () => this.aim(), onblur: () => { this.cross.hidden = true; } }, this.cross);
+      this.node = el('div', { class: 'map-keys', tabIndex: 0, role: 'application', 'aria-label': this.text.map, 'aria-describedby': 'baita-map-keys', onfocus: () => this.aim(), onblur: () => this.leave() }, this.cross);
       page.root.prepend(this.node);
       page.root.append(this.about, this.live);
       this.standInForLeaflet();
@@ -59,6 +59,11 @@
       this.at = this.at || L.point(Math.round(size.x / 2), Math.round(size.y / 2));
       this.cross.hidden = !this.byKeys;
       this.paint();
+    }
+
+    leave() {
+      this.cross.hidden = true;
+      this.page.hover({ row: -1 });
     }
 
     paint() { this.cross.style.transform = `translate(${this.at.x}px, ${this.at.y}px)`; }
@@ -99,11 +104,22 @@
 
     /** Name what lies under the crosshair, for the eye and for the ear. */
     look() {
-      const { page } = this, row = this.rowHere();
+      const { page } = this, row = this.rowHere(), bubble = row < 0 && page.layer.bubbleAt ? page.layer.bubbleAt(this.latlng) : null;
       page.hover({ row, latlng: this.latlng });
-      const words = row >= 0 && page.words.peek(row);
-      if (words && row !== this.looked) this.speak(`${words.name} ${page.styles[page.layer.data.code[row]].label}`);
+      this.name(row, bubble);
+    }
+
+    /** Say what a site is called, or how many sites a bubble stands for; once, until the crosshair is elsewhere. */
+    async name(row, bubble) {
+      const { page } = this, key = bubble ? `${bubble.x},${bubble.y}` : row;
+      if (key === this.lookedKey) return;
       this.looked = row;
+      this.lookedKey = key;
+      if (bubble) this.speak(fill(this.text.bubble, { n: bubble.n, parts: bubble.counts.map(([code, n]) => `${page.styles[code].label} ${n}`).join(this.text.stop) }));
+      const words = row >= 0 && await page.words.get(row);
+      if (!words || this.looked !== row) return;
+      page.hover({ row, latlng: this.latlng });
+      this.speak(`${words.name} ${page.styles[page.layer.data.code[row]].label}`);
     }
 
     rowHere() {
@@ -121,6 +137,7 @@
       if (this.grabbed >= 0) { this.grabbed = -1; this.speak(this.text.put_down); return; }
       if (!placer.active) {
         const row = this.rowHere();
+        if (row < 0 && page.layer.goNearer && page.layer.goNearer(this.latlng)) { this.at = null; this.lookedKey = null; this.aim(); return; } // what it stood for is around the middle now
         page.choose(row).then(() => { if (row >= 0) page.detail.node.focus({ preventScroll: true }); });
         return;
       }
@@ -130,31 +147,26 @@
       if (placer.isLine) this.speak(fill(this.text.vertices, { n: placer.vertices.length }));
     }
 
-    /** To the next site in sight, from west to east. */
+    /** To the next site or bubble in sight, from west to east. */
     next(by) {
-      const { page } = this, { layer } = page, spots = this.spots();
+      const { page } = this, spots = this.spots();
       if (!spots.length) return;
-      const now = spots.findIndex(one => one.row === this.looked);
+      const now = spots.findIndex(one => one.key === this.lookedKey);
       const to = spots[now < 0 ? (by > 0 ? 0 : spots.length - 1) : (now + by + spots.length) % spots.length];
       this.at = to.at;
       this.cross.hidden = false;
       this.paint();
-      this.looked = to.row;
       page.hover({ row: to.row, latlng: this.latlng });
-      page.words.get(to.row).then(words => { if (words) this.speak(`${words.name} ${page.styles[layer.data.code[to.row]].label}`); });
+      this.name(to.row, to.bubble);
     }
 
-    /** Rows in sight that the filter keeps, from west to east: where each is drawn; of very many the first that come. */
+    /** What is drawn in sight, from west to east: where each is on the screen; of very many the first that come. */
     spots() {
-      const { map, layer } = this.page, d = layer.data, spots = [], size = map.getSize();
-      if (!d || layer.list) return []; // millions come as tiles: their list is the table
-      const scale = 256 * 2 ** map.getZoom() / 2 ** 32, origin = map.getPixelOrigin();
-      const add = (row, x, y) => {
+      const { map, layer } = this.page, size = map.getSize(), scale = 256 * 2 ** map.getZoom() / 2 ** 32, origin = map.getPixelOrigin(), spots = [];
+      for (const { row, x, y, bubble } of layer.spots(MOST_SPOTS)) {
         const at = map.layerPointToContainerPoint(L.point(x * scale, y * scale).subtract(origin)).round();
-        if (at.x >= 0 && at.y >= 0 && at.x <= size.x && at.y <= size.y) spots.push({ row, at });
-      };
-      for (const [from, to] of layer._runs(layer._view().box)) for (let i = from; i < to && spots.length < MOST_SPOTS; i++) if (layer._shownPoint(i)) add(d.point_row[i], d.point_x[i], d.point_y[i]);
-      for (let s = 0; s < d.shape_row.length && spots.length < MOST_SPOTS; s++) if (layer.isShown(d.shape_row[s])) add(d.shape_row[s], (d.bounds[4 * s] + d.bounds[4 * s + 2]) / 2, (d.bounds[4 * s + 1] + d.bounds[4 * s + 3]) / 2);
+        if (at.x >= 0 && at.y >= 0 && at.x <= size.x && at.y <= size.y) spots.push({ row, bubble, at, key: bubble ? `${bubble.x},${bubble.y}` : row });
+      }
       return spots.sort((a, b) => a.at.x - b.at.x || a.at.y - b.at.y || a.row - b.row);
     }
 

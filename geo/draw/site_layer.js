@@ -448,6 +448,15 @@
 
     // ---- pointer ---------------------------------------------------------------------------------------
 
+    /** What the filter keeps around what is in view, for the crosshair: rows with their stored position, the first `most`. */
+    spots: function (most) {
+      const d = this.data, found = [];
+      if (!d) return found;
+      for (const [from, to] of this._runs(this._view().box)) for (let i = from; i < to && found.length < most; i++) if (this._shownPoint(i)) found.push({ row: d.point_row[i], x: d.point_x[i], y: d.point_y[i] });
+      for (let s = 0; s < d.shape_row.length && found.length < most; s++) if (this.isShown(d.shape_row[s])) found.push({ row: d.shape_row[s], x: (d.bounds[4 * s] + d.bounds[4 * s + 2]) / 2, y: (d.bounds[4 * s + 1] + d.bounds[4 * s + 3]) / 2 });
+      return found;
+    },
+
     /** The row under a position, or -1: the nearest symbol, else the nearest line, else the area around it. */
     pick: function (latlng) {
       const d = this.data;

@@ -395,17 +395,32 @@
       return best;
     },
 
-    _bubbleAt: function (latlng) {
+    bubbleAt: function (latlng) {
       if (!this._drawn) return null;
       const { x, y, scale } = this._spot(latlng);
       return this._drawn.bubbles.find(one => Math.hypot(one.x - x, one.y - y) * scale <= this._bubbleRadius(one.n)) || null;
     },
 
+    /** Go nearer to the bubble at a place; false if there is none. */
+    goNearer: function (latlng) {
+      const bubble = this.bubbleAt(latlng);
+      if (bubble) this._map.setView(degreesAt(bubble.x, bubble.y), Math.min(this._map.getZoom() + 2, this._map.getMaxZoom()));
+      return Boolean(bubble);
+    },
+
     /** A click on a bubble goes nearer; one on a site chooses it. */
     _onClick: function (event) {
-      const row = this.pick(event.latlng), bubble = row < 0 ? this._bubbleAt(event.latlng) : null;
-      if (bubble) { this._map.setView(degreesAt(bubble.x, bubble.y), Math.min(this._map.getZoom() + 2, this._map.getMaxZoom())); return; }
+      const row = this.pick(event.latlng);
+      if (row < 0 && this.goNearer(event.latlng)) return;
       this.fire('choose', { row, latlng: event.latlng });
+    },
+
+    /** What is drawn, for the crosshair: sites and bubbles with their stored position, the first `most` of them. */
+    spots: function (most) {
+      if (!this._drawn) return [];
+      const { points, shapes, bubbles } = this._drawn, middle = part => { const k = 2 * Math.floor(part.length / 4); return { x: part[k], y: part[k + 1] }; };
+      const roads = new Map(shapes.map(one => [one.row, { row: one.row, ...middle(one.parts[0]) }])); // one over several tiles is still one
+      return [...bubbles.map(bubble => ({ row: -1, x: bubble.x, y: bubble.y, bubble })), ...points.map(one => ({ row: one.row, x: one.parts[0][0], y: one.parts[0][1] })), ...roads.values()].slice(0, most);
     },
   });
 

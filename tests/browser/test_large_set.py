@@ -157,6 +157,33 @@ def test_a_click_on_a_bubble_goes_nearer_and_one_on_a_site_tells_all_of_it(page,
     assert "登记.csv" in page.frame.locator(".detail").text_content()
 
 
+def test_the_crosshair_goes_from_bubble_to_bubble_nearer_and_to_a_site(page, big):
+    _all_in_view(page, 9)
+    _shows(page, big, SiteFilter())
+    page.js("() => { baita.access.focusMap(); }")
+    spots = page.js("baita.access.spots().map(one => one.bubble ? one.bubble.n : 0)")
+    assert sum(spots) == COUNT - COUNT // 10
+    page.page.keyboard.press("PageDown")
+    page.until("n => baita.access.live.textContent.startsWith(n)", f"{spots[0]} ")
+    label = page.js("baita.styles[baita.access.spots()[0].bubble.counts[0][0]].label")
+    assert label in page.js("baita.access.live.textContent")
+    page.page.keyboard.press("Enter")
+    page.until("baita.map.getZoom() === 11")
+    page.js("baita.map.setView([41.26, 123.17], 16, { animate: false })")
+    page.settled()
+    page.until("baita.layer.stats.missing === 0 && baita.layer._drawn.points.length > 1")
+    names = []
+    for _ in range(2):
+        page.page.keyboard.press("PageDown")
+        page.until("baita.access.looked >= 0 && /^单位/.test(baita.access.live.textContent)")
+        names.append(page.js("async () => (await baita.words.get(baita.access.looked)).name"))
+        page.until("name => baita.access.live.textContent.startsWith(name)", names[-1])
+    assert len(set(names)) == 2
+    page.page.keyboard.press("Enter")
+    page.until("!baita.detail.node.hidden && document.activeElement === baita.detail.node")
+    assert page.frame.locator(".detail h2").text_content() == names[-1]
+
+
 def test_the_table_comes_by_page_and_sorts(page, big):
     page.js("baita.table.toggle('table')")
     page.until("baita.table.rows[0] !== undefined && baita.words.peek(baita.table.rows[0])")
