@@ -447,6 +447,7 @@
 
     present(on) {
       this.presenting = on;
+      this.access.leave();
       if (this.figure && this.figure.open) this.figure.toggle();
       if (this.scenes) this.scenes.present(on);
       document.body.classList.toggle('presenting', on);
@@ -476,14 +477,20 @@
       this.chosenId = '';
       if (row < 0) {
         this.detail.hide();
-        this.table.follow(-1);
+        this.follow(-1);
         this.tellView();
         return;
       }
       const box = zoom ? this.layer.rowBounds(row) : null;
       if (box && !this.map.getBounds().pad(-0.1).contains(box)) this.map.panTo(box.getCenter());
-      this.table.follow(row);
+      this.follow(row);
       await this.openDetail(row);
+    }
+
+    /** Show in each list which row is chosen. */
+    follow(row) {
+      this.table.follow(row);
+      if (this.time) this.time.panel.paintList();
     }
 
     async openDetail(row) {

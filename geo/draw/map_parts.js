@@ -318,9 +318,11 @@
     }
 
     unpick() {
+      const had = this.picks.contains(document.activeElement);
       this.picked.clear();
       this.lastPick = -1;
       this.showPicks();
+      if (had && this.tab) this.grid.focus({ preventScroll: true }); // the button is gone
       this.paint();
     }
 

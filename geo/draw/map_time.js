@@ -213,6 +213,14 @@
     }
 
     paint() {
+      const had = this.node.contains(document.activeElement);
+      this.paintBar();
+      // What has just been pressed may be gone now, or have nothing more to do: its neighbour takes the focus.
+      const here = document.activeElement;
+      if (had && !this.node.hidden && (!this.node.contains(here) || here.disabled || !here.getClientRects().length)) this.range.focus({ preventScroll: true });
+    }
+
+    paintBar() {
       const { text, page, days } = this, { state } = page, { asOf, since } = this.wish;
       this.node.hidden = days.length < 2;
       page.root.classList.toggle('time-past', Boolean(state && state.as_of) && !state.editable);
@@ -261,7 +269,8 @@
       const { text } = bar;
       this.head = el('h2', {});
       this.space = el('div', { class: 'space' });
-      this.lines = el('div', { class: 'lines', tabIndex: 0, role: 'list', 'aria-label': text.list, onscroll: () => this.paintList() }, this.space);
+      // As in the table: however long, one stop of the Tab key, and the arrows move along.
+      this.lines = el('div', { class: 'lines', tabIndex: 0, role: 'listbox', 'aria-label': text.list, onscroll: () => this.paintList(), onkeydown: event => this.key(event) }, this.space);
       this.chart = el('div', { class: 'chart' });
       this.node = el('aside', { class: 'time-panel', hidden: true, tabIndex: -1, 'aria-label': text.panel },
         el('button', { class: 'close', title: this.page.text.close, 'aria-label': this.page.text.close, onclick: () => this.close() }, '×'), this.head, this.lines, this.chart);
@@ -304,17 +313,38 @@
     paintList() {
       if (this.mode !== 'changes' || !this.rows) return;
       for (const old of this.lines.querySelectorAll('.line,.none')) old.remove();
-      if (!this.rows.length) this.lines.append(el('p', { class: 'none' }, this.bar.text.none));
+      if (!this.rows.length) this.lines.append(el('p', { class: 'none', role: 'option', 'aria-disabled': 'true' }, this.bar.text.none));
       const first = Math.floor(this.lines.scrollTop / LINE_PX), count = Math.ceil(this.lines.clientHeight / LINE_PX) + 1;
       for (let i = first; i < Math.min(first + count, this.rows.length); i++) this.lines.append(this.line(i));
+      const active = this.lines.querySelector('.chosen');
+      if (active) this.lines.setAttribute('aria-activedescendant', active.id); else this.lines.removeAttribute('aria-activedescendant');
+    }
+
+    key(event) {
+      const { page, rows } = this, now = rows.indexOf(page.layer.selected), last = rows.length - 1;
+      const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -last, End: last }[event.key];
+      if (last < 0 || (step === undefined && event.key !== 'Enter')) return;
+      event.preventDefault();
+      if (event.key === 'Enter') { if (now >= 0) page.detail.node.focus({ preventScroll: true }); return; }
+      const next = Math.max(0, Math.min(last, now < 0 ? (event.key === 'End' ? last : 0) : now + step));
+      page.choose(rows[next], { zoom: true });
+      this.reveal(next);
+    }
+
+    reveal(i) {
+      const { lines } = this, top = i * LINE_PX;
+      if (top < lines.scrollTop) lines.scrollTop = top;
+      else if (top + LINE_PX > lines.scrollTop + lines.clientHeight) lines.scrollTop = top + LINE_PX - lines.clientHeight;
+      this.paintList();
     }
 
     line(i) {
       const { page, bar } = this, row = this.rows[i], w = page.words.peek(row), before = page.layer.codeBefore(row), style = page.styles[page.layer.data.code[row]];
       const was = before < 0 ? el('em', {}, bar.text.appeared) : el('span', {}, page.styles[before].label);
-      const node = el('div', { class: 'line', role: 'listitem' }, el('button', { onclick: () => page.choose(row, { zoom: true }) },
+      const chosen = row === page.layer.selected;
+      const node = el('div', { class: 'line' + (chosen ? ' chosen' : ''), role: 'option', id: `baita-change-${row}`, 'aria-selected': String(chosen), 'aria-setsize': this.rows.length, 'aria-posinset': i + 1, onclick: () => page.choose(row, { zoom: true }) },
         el('b', {}, w ? w.name : '…'), el('small', {}, before < 0 ? '' : page.symbol(page.styles[before]), was, ' → ', page.symbol(style), el('span', {}, style.label),
-          page.layer.isLocated(row) ? '' : el('em', {}, bar.text.waiting))));
+          page.layer.isLocated(row) ? '' : el('em', {}, bar.text.waiting)));
       node.style.top = i * LINE_PX + 'px';
       return node;
     }

@@ -32,10 +32,19 @@ const THEME_KEY = `stActiveTheme-${location.pathname}-v2`; // where Streamlit ke
 
 /** What Streamlit shows is what our parts show; it follows the computer's wish unless a visitor has chosen. */
 function showTheme() {
-  const app = document.querySelector('.stApp'), theme = app && getComputedStyle(app).colorScheme.includes('dark') ? 'dark' : 'light';
+  const app = document.querySelector('.stApp'), dark = matchMedia('(forced-colors: active)').matches ? darkGround() : app && getComputedStyle(app).colorScheme.includes('dark'), theme = dark ? 'dark' : 'light';
   if (document.documentElement.dataset.theme === theme) return;
   document.documentElement.dataset.theme = theme;
   MAP.send({ type: 'baita:command', run: 'theme', theme });
+}
+
+/** A contrast theme of the computer paints all but our canvas: whether its ground is dark. */
+function darkGround() {
+  const probe = document.body.appendChild(document.createElement('i'));
+  probe.style.background = 'Canvas';
+  const [r, g, b] = getComputedStyle(probe).backgroundColor.match(/\d+/g).map(Number);
+  probe.remove();
+  return 0.299 * r + 0.587 * g + 0.114 * b < 128;
 }
 
 /** The other theme, remembered. Streamlit reads it when a page loads; filter, view and chosen site are in the address. */
@@ -45,7 +54,7 @@ function switchTheme() {
   location.reload();
 }
 
-for (const [target, event] of [[matchMedia('(prefers-color-scheme: dark)'), 'change'], [window, 'afterprint']]) target.addEventListener(event, () => { showTheme(); setTimeout(showTheme, 300); });
+for (const [target, event] of [[matchMedia('(prefers-color-scheme: dark)'), 'change'], [matchMedia('(forced-colors: active)'), 'change'], [window, 'afterprint']]) target.addEventListener(event, () => { showTheme(); setTimeout(showTheme, 300); });
 
 // ---- paper ------------------------------------------------------------------------------------------------------
 
@@ -173,7 +182,8 @@ document.addEventListener('keydown', event => {
   const step = typing || !MAP.ready ? '' : MAP.frame.contentWindow.BaitaMap.stepOf(event);
   if (step) { event.preventDefault(); MAP.send({ type: 'baita:command', run: step }); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest && event.target.closest('input,textarea,select,[contenteditable],[role="combobox"],[role="listbox"]')) return;
+  // A dialog keeps its keys: what they do on the map would be done behind it.
+  if (event.target.closest && event.target.closest('input,textarea,select,[contenteditable],[role="combobox"],[role="listbox"],[role="dialog"]')) return;
   if (pressed(event.key)) event.preventDefault();
   else if ('befilrtu[]'.includes(event.key) && event.key.length === 1 || event.key === 'Escape') {
     // What opens now has keys of its own.
@@ -289,14 +299,16 @@ function showHelp(component, data, host) {
   box.className = 'baita-help';
   Object.assign(guide, { href: data.guide, target: 'baita-guide', textContent: data.words.open });
   Object.assign(tour, { type: 'button', textContent: data.words.tour });
+  const opener = document.querySelector('.stPopover button');
   tour.addEventListener('click', () => {
-    // Streamlit closes what is open at a press outside it.
-    document.body.dispatchEvent(new MouseEvent('mousedown', { bubbles: true }));
-    document.body.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+    opener.click(); // closes Help, which would lie over what the tour shows
+    opener.focus();
     takeTour();
   });
   box.append(guide, tour);
   host.append(box);
+  // Streamlit puts Help at the end of the page: Tab would go all around to come to it.
+  if (document.activeElement === opener) guide.focus({ preventScroll: true });
 }
 
 // ---- status chips ---------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ const SEEN = 'baita:tour', ROOM = 8, GAP = 14, WIDTH = 340;
 /** What each step lights, as rectangles of the window; null where it is not on this page, and the step is left out. */
 function places(frame) {
   const page = frame.contentWindow.baita, inside = frame.contentDocument;
-  const own = selector => () => box(document.querySelector(selector));
-  const its = find => () => { const node = find(); return node && !node.hidden ? shifted(box(node), frame.getBoundingClientRect()) : null; };
+  const own = selector => () => box(inView(document.querySelector(selector)));
+  const its = find => () => { const node = find(); return node && !node.hidden ? shifted(box(inView(node)), frame.getBoundingClientRect()) : null; };
   return {
     set: own('.st-key-set'),
     chips: own('.baita-chips'),
@@ -18,6 +18,12 @@ function places(frame) {
     desk: its(() => page.deskButton),
     picture: its(() => inside.querySelector(`.buttons button[aria-label="${CSS.escape(page.text.figure.open)}"]`)),
   };
+}
+
+/** Bring a node into the window: on a phone the page scrolls. */
+function inView(node) {
+  if (node) node.scrollIntoView({ block: 'nearest', behavior: 'instant' });
+  return node;
 }
 
 function box(node) {

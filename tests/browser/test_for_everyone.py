@@ -3,11 +3,16 @@
 axe-core (from the package axe-playwright-python) looks at every part in Chinese and English, light and dark.
 """
 
+from collections.abc import Iterator
 from importlib import resources
 from unicodedata import normalize
 
 import pytest
-from driver import CATEGORIES, ROOT, Tab
+from driver import CATEGORIES, ROOT, Server, Tab
+
+from geo.draw.basemaps import basemap
+from geo.draw.handout import draw_handout
+from geo.ui.text import load_text
 
 pytestmark = pytest.mark.browser
 
@@ -19,6 +24,7 @@ RUN_AXE = """([known]) => axe.run({ exclude: known }, { iframes: false,
     [...node.any, ...node.all, ...node.none][0].message])))"""
 # Streamlit's own: the table of st.dataframe is a canvas with a grid that scrolls inside, which we cannot mark up.
 STREAMLIT_S = [[".stDataFrame"]]
+SECRET = "a-secret-of-this-test-0123456789"
 BULLETIN = ROOT / "tests/read/bulletins/01_feature.txt"
 
 
@@ -44,16 +50,21 @@ def _focus_map(tab: Tab) -> Tab:
     return tab
 
 
+def _context(chromium, language: str, scheme: str, **more):
+    locale = {"zh": "zh-CN", "en": "en-US"}[language]
+    context = chromium.new_context(
+        locale=locale, color_scheme=scheme, viewport={"width": 1366, "height": 768}, **more
+    )
+    context.set_default_timeout(15_000)
+    return context
+
+
 @pytest.fixture(params=["zh-light", "en-dark"])
 def seen(request, chromium, open_tab, server) -> Tab:
     """A visitor with a language and a theme."""
     language, scheme = request.param.split("-")
-    locale = {"zh": "zh-CN", "en": "en-US"}[language]
-    context = chromium.new_context(
-        locale=locale, color_scheme=scheme, viewport={"width": 1366, "height": 768}
-    )
-    context.set_default_timeout(15_000)
-    return open_tab(server, f"?set=demo&lang={language}", locale=locale, context=context)
+    context = _context(chromium, language, scheme)
+    return open_tab(server, f"?set=demo&lang={language}", context=context)
 
 
 def test_axe_finds_nothing_in_any_part_of_the_page(seen):
@@ -107,6 +118,90 @@ def test_axe_finds_nothing_while_placing_and_on_the_desk(seen, desk):
     tab.frame.locator(".desk-home .lists li button").last.click()
     tab.frame.locator(".desk-home .lists li button").last.click()  # it asks once more
     tab.until("!document.querySelector('.desk-home .lists li')")
+
+
+def test_axe_finds_nothing_in_history_help_and_tour(seen):
+    seen.choose("demo-ent-004").frame.locator(".detail summary").click()
+    assert _faults(seen) == []
+    page = seen.page
+    page.locator(".stPopover button").click()
+    page.locator(".baita-help a").wait_for()
+    assert _faults(seen, top=True) == []
+    page.locator(".baita-help button").click()
+    page.locator(".baita-tour .card").wait_for()
+    assert page.locator(".baita-help").count() == 0  # it would lie over what the tour shows
+    assert _faults(seen, top=True) == []
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory) -> Iterator[Server]:
+    """An app that people sign in to, behind a proxy that this browser plays."""
+    settings = {"BAITA_SIGN_IN": "header", "BAITA_PROXY_SECRET": SECRET, "BAITA_ADMINS": "lin"}
+    own = Server(tmp_path_factory.mktemp("office"), "--server.address=127.0.0.1", settings=settings)
+    try:
+        own.wait()
+        yield own
+    finally:
+        own.stop()
+    assert "Traceback" not in own.log(), own.log()
+
+
+@pytest.fixture
+def administrator(chromium, open_tab, office) -> Tab:
+    headers = {"X-Forwarded-User": "lin", "X-Baita-Proxy": SECRET}
+    context = _context(chromium, "zh", "dark", extra_http_headers=headers)
+    return open_tab(office, "?set=demo&lang=zh", context=context)
+
+
+def test_axe_finds_nothing_in_the_people_and_the_audit_list(administrator):
+    page = administrator.page
+    page.locator(".st-key-person button").click()
+    page.locator(".st-key-people_give").wait_for()
+    assert _faults(administrator, top=True) == []
+    page.get_by_role("tab").nth(1).click()
+    page.locator(".st-key-people_refused").wait_for()
+    assert _faults(administrator, top=True) == []
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "print", "phone"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_axe_finds_nothing_in_the_guide(chromium, server, language, look):
+    size = {"width": 390, "height": 844} if look == "phone" else {"width": 1366, "height": 768}
+    scheme = "dark" if look == "dark" else "light"
+    context = chromium.new_context(viewport=size, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{server.url}baita/guide/{language}")
+    if look == "print":
+        page.emulate_media(media="print")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(22, 27, 34)") == (look == "dark")
+    page.evaluate("() => { " + AXE + " }")
+    assert page.evaluate(RUN_AXE, [[]]) == []
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_hand_out(chromium, server, tmp_path, scheme):
+    server.get_json("baita/site/demo/demo-ent-001.json")  # fills the set
+    words = dict.fromkeys(("subtitle", "notice"), "") | {"title": "交接", "as_of": "2020-03-18"}
+    words |= {"source": "来源", "marking": "内部工作用图 请勿公开"}
+    text = load_text("zh")["map"]
+    made = draw_handout(
+        server.sites("demo"), CATEGORIES, basemap("211002"), words, text, language="zh"
+    )
+    file = tmp_path / "交接.html"
+    file.write_text(made, encoding="utf-8")
+    context = chromium.new_context(offline=True, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.wait_for_selector(".handout-side .chip")
+    page.evaluate("() => { " + AXE + " }")
+    assert page.evaluate(RUN_AXE, [[]]) == []
+    page.keyboard.press("t")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector(".detail:not([hidden])")
+    assert page.evaluate(RUN_AXE, [[]]) == []
+    context.close()
 
 
 # ---- keys alone -------------------------------------------------------------------------------------------
@@ -183,6 +278,166 @@ def test_a_heading_is_sorted_by_enter_keeps_the_focus_and_says_its_order(demo):
     demo.until("baita.table.order.column === 'name'")
     assert demo.js("document.activeElement.dataset.column") == "name"
     assert demo.js("document.activeElement.parentElement.getAttribute('aria-sort')") == "ascending"
+
+
+def _reach(tab: Tab, condition: str, key: str = "Tab") -> Tab:
+    """Press Tab in the map's page until a condition holds of what has the focus (`it`), and see it there."""
+    is_there = f"(it => Boolean({condition}))(document.activeElement)"
+    for _ in range(60):
+        if tab.js(is_there):
+            break
+        _press(tab, key)
+    assert tab.js(is_there), f"no key leads to {condition}"
+    assert tab.js(
+        "(it => it.matches(':focus-visible') && getComputedStyle(it).outlineStyle !== 'none')"
+        "(document.activeElement)"
+    ), condition
+    return tab
+
+
+def test_the_time_bar_is_worked_with_keys_alone(demo):
+    _press(_focus_map(demo), "Tab")
+    _press(_reach(demo, "it.type === 'range'"), "ArrowLeft")
+    demo.until("baita.state.as_of === '2020-03-17'")  # day by day
+    # What is pressed goes away, and the keyboard is not lost.
+    _press(_reach(demo, "it === baita.time.now"), "Enter")
+    demo.until("!baita.state.as_of && document.activeElement === baita.time.range")
+    _press(_reach(demo, "it === baita.time.back", "Shift+Tab"), "Enter")
+    demo.until("baita.time.back.disabled && document.activeElement === baita.time.range")
+    _press(_reach(demo, "it === baita.time.forth"), "Enter")
+    demo.until("baita.time.forth.disabled && document.activeElement === baita.time.range")
+    _press(_reach(demo, "it === baita.time.toggle"), "Enter")
+    demo.until("baita.state.since && document.activeElement === baita.time.panel.lines")
+    _press(_reach(demo, "it.matches('.lines')"), "End")
+    last = "baita.time.panel.rows[baita.time.panel.rows.length - 1]"
+    demo.until(f"baita.layer.selected === {last} && !baita.detail.node.hidden")
+    active = "document.getElementById(baita.time.panel.lines.getAttribute('aria-activedescendant'))"
+    demo.until(f"{active} && {active}.getAttribute('aria-posinset') > 100")
+    _press(demo, "ArrowUp", "Enter")
+    demo.until("document.activeElement === baita.detail.node")
+    _press(demo, "Escape")
+    demo.until("baita.detail.node.hidden && document.activeElement === baita.time.panel.lines")
+    _press(demo, "Escape")
+    demo.until("!baita.time.panel.mode && document.activeElement === baita.time.toggle")
+    _press(_reach(demo, "it === baita.time.charts"), "Enter")
+    demo.until("document.querySelector('.trend-row')")
+    _press(_reach(demo, "it.matches('summary')"), "Enter")
+    demo.until("document.querySelector('.time-panel table').getClientRects().length")
+    _press(demo, "Escape")
+    demo.until("!baita.time.panel.mode && document.activeElement === baita.time.charts")
+
+
+def test_a_picture_is_made_with_keys_alone(demo):
+    _press(_focus_map(demo), "e")
+    demo.until("document.querySelector('.figure .preview img')")
+    _press(_reach(demo, "it === baita.figure.fields.preset"), "ArrowDown")
+    demo.until("baita.figure.chosen.preset === '16:9-720'")
+    demo.until("!document.querySelector('.figure .preview.stale')")
+    with demo.page.expect_download() as download:
+        _press(_reach(demo, "it.dataset.form === 'csv'"), "Enter")
+    assert download.value.suggested_filename.endswith(".csv")
+    _press(demo, "Escape")
+    demo.until("!baita.figure.open && document.activeElement === baita.access.node")
+
+
+def test_many_are_changed_with_keys_alone(visitor, desk):
+    tab = visitor.go(desk, "?set=demo")
+    _press(_focus_map(tab), "t")
+    tab.until("document.activeElement === baita.table.grid")
+    _press(tab, "ArrowDown", "Shift+ArrowDown")
+    picked = tab.js("[...baita.table.picked]")
+    assert len(picked) == 2
+    _press(_reach(tab, "it.matches('.picks .main')", "Shift+Tab"), "Enter")
+    tab.until("document.activeElement === baita.table.many.status")
+    _reach(
+        tab,
+        "it.type === 'text' && it.maxLength === 200 && !it.closest('label').nextElementSibling.matches('label')",
+    )
+    tab.page.keyboard.type("一起记的")
+    _press(_reach(tab, "it === baita.table.many.save"), "Enter")
+    tab.until("!baita.table.picked.size && document.activeElement === baita.table.grid")
+    notes = desk.sites("demo")["note"]
+    assert (notes == "一起记的").sum() == 2
+    _press(tab, "ArrowDown", "Space")
+    _press(_reach(tab, "it.matches('.picks .quiet')", "Shift+Tab"), "Enter")
+    tab.until("!baita.table.picked.size && document.activeElement === baita.table.grid")
+
+
+def test_a_role_is_given_with_keys_alone_and_no_key_works_behind_the_dialog(administrator, office):
+    page = administrator.page
+    page.locator(".st-key-person button").focus()
+    _press(administrator, "Enter")
+    give = page.locator(".st-key-people_give button")
+    give.wait_for()
+    _tab_to(administrator, "it.closest('.st-key-people_name')")
+    page.keyboard.type("wang")
+    _press(administrator, "Enter")
+    _tab_to(administrator, "it.closest('.st-key-people_give')")
+    _press(administrator, "e", "t")
+    assert administrator.js("!baita.figure.open && !baita.table.tab")
+    _press(administrator, "Enter")
+    page.get_by_role("dialog").locator("[data-testid=stAlert]").wait_for()
+    with office.store() as store:
+        assert "wang" in store.members()
+    _press(administrator, "Escape")
+    page.get_by_role("dialog").wait_for(state="detached")
+    administrator.until("document.activeElement.closest('.st-key-person')", of="top")
+
+
+def _tab_to(tab: Tab, condition: str) -> None:
+    for _ in range(40):
+        if tab.page.evaluate(f"(it => Boolean({condition}))(document.activeElement)"):
+            return
+        _press(tab, "Tab")
+    raise AssertionError(f"no key leads to {condition}")
+
+
+def test_help_is_the_next_stop_of_its_button_and_the_tour_gives_the_focus_back(demo):
+    page, here = demo.page, "document.activeElement"
+    page.locator(".stPopover button").focus()
+    _press(demo, "Enter")
+    demo.until(f"{here}.matches('.baita-help a:focus-visible')", of="top")
+    _press(demo, "Tab")
+    assert page.evaluate(f"{here}.matches('.baita-help button:focus-visible')")
+    _press(demo, "Enter")
+    demo.until(f"{here}.closest('.baita-tour')", of="top")
+    _press(demo, "Escape")
+    demo.until(f"{here}.closest('.stPopover') && !document.querySelector('.baita-help')", of="top")
+    _press(demo, "Enter")
+    demo.until(f"{here}.matches('.baita-help a')", of="top")
+    _press(demo, "Escape")
+    demo.until(f"{here}.closest('.stPopover') && !document.querySelector('.baita-help')", of="top")
+
+
+def test_the_guide_is_read_with_keys_alone(chromium, server):
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(server.url + "baita/guide/zh")
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.matches('a:focus-visible')")
+    name = page.evaluate("document.activeElement.hash")
+    assert name == "#placing"  # has a link of its own
+    page.keyboard.press("Enter")
+    for _ in range(
+        100
+    ):  # it glides; Playwright's own waiting uses eval, which the guide's policy forbids
+        if page.evaluate("scrollY > 2000"):
+            break
+        page.wait_for_timeout(20)
+    page.keyboard.press("Tab")  # goes on in that chapter
+    assert page.evaluate(
+        "name => document.querySelector(name).contains(document.activeElement)", name
+    )
+    context.close()
+
+
+def test_leaving_the_crosshair_leaves_nothing_in_a_picture(demo):
+    _press(_focus_map(demo), "PageDown")
+    demo.until("!baita.tip.hidden")
+    _press(demo, "p")
+    demo.until("baita.presenting && baita.access.cross.hidden && baita.tip.hidden")
+    _press(demo, "p")
 
 
 def test_shift_enter_on_a_chip_shows_it_alone_and_once_more_everything(demo):
@@ -321,6 +576,29 @@ def test_paper_gets_the_map_with_title_legend_date_and_source_on_one_sheet(
     assert tab.settled().view() == pytest.approx(view, abs=1e-4)
 
 
+# ---- colours of the computer's own ------------------------------------------------------------------------
+
+
+def test_in_forced_colours_what_is_on_is_told_from_what_is_off(chromium, open_tab, server):
+    context = chromium.new_context(
+        locale="zh-CN", forced_colors="active", viewport={"width": 1366, "height": 768}
+    )
+    context.set_default_timeout(15_000)
+    tab = open_tab(server, "?set=demo", context=context)
+    # Our canvas is on a ground as light or dark as the rest: Chromium's own contrast theme here is light.
+    assert tab.js("document.documentElement.dataset.theme") == "light"
+    on, off, ink = tab.js(
+        """() => { const [on, off] = [baita.labelButton, baita.deskButton].map(one => getComputedStyle(one));
+          return [on.backgroundColor, off.backgroundColor, on.color]; }"""
+    )
+    assert on not in (off, ink)
+    assert tab.page.evaluate(
+        """() => { const [on, off] = ['true', 'false'].map(state => { const chip = document.querySelector('.chip');
+          chip.setAttribute('aria-pressed', state); return getComputedStyle(chip).borderTopWidth; });
+          return on !== off; }"""
+    )
+
+
 # ---- from a phone to a wall ------------------------------------------------------------------------------------
 
 PHONE, WALL_4K = (390, 844), (3840, 2160)
@@ -358,6 +636,39 @@ AROUND = [
     ".stPopover button",
     ".chip",
 ]
+
+
+# What opens over the map, beside what stays in sight with it.
+OPEN = {
+    "list": "baita.table.toggle('table')",
+    "changes": "baita.time.compare(true)",
+    "trend": "baita.time.panel.open('trend')",
+    "picture": "baita.figure.toggle()",
+}
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio"),
+    [((1366, 768), 2), ((683, 384), 2), (PHONE, 3)],
+    ids=["sharp", "200%", "phone"],
+)
+def test_nothing_is_covered_whatever_is_open(chromium, open_tab, server, size, ratio):
+    """On a sharp screen, at a zoom of 200 %, on a phone; compared with another day, all is as wide as it gets."""
+    context = chromium.new_context(
+        locale="en-US",
+        viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=ratio,
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(15_000)
+    tab = open_tab(server, "?set=demo&since=2020-03-11&lang=en", context=context)
+    tab.until("baita.state.since && document.querySelector('.time .list')")
+    parts = [*ON_THE_MAP, ".detail", ".figure", ".time-panel"]
+    for name, run in OPEN.items():
+        tab.js(f"() => {{ {run}; }}")
+        assert tab.settled().js(FAULTS, parts) == [], name
+        assert tab.page.evaluate(FAULTS, AROUND) == [], name
+        tab.js("() => { for (let n = 0; n < 3; n++) baita.access.escape(); }")
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (2560, 1440), WALL_4K, PHONE], ids=str)

@@ -128,7 +128,7 @@ def test_what_changed_is_ringed_counted_and_listed_and_a_click_goes_there(demo, 
     demo.until("name => document.querySelector('.time-panel .line b').textContent === name",
                first["name"])  # fmt: skip
     assert lines.first.locator("small").inner_text().split() == [old, "→", new]
-    lines.first.locator("button").click()
+    lines.first.click()
     demo.until("id => baita.chosenId === id", first["site_id"])
     _bar(demo, ".compare").click()
     demo.until("baita.state.since === '' && baita.layer._old === null")
