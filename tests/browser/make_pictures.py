@@ -1,8 +1,8 @@
 """Make README's pictures again from the running app: `python tests/browser/make_pictures.py`.
 
 Not a test: it writes .readme/*.png and, small, those of the guide in both languages (geo/ui/guide/pictures/*.webp;
-`--guide` writes these alone), which somebody then looks at. The sets are filled into a temporary store, so the
-pictures show what a first start shows.
+`--guide` writes these alone, `--guide desk` that one), which somebody then looks at. The sets are filled into a
+temporary store, so the pictures show what a first start shows.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def _present(page: Page, folder: Path) -> None:
 
 GUIDE_SHOTS: dict[str, tuple[str, Shot]] = {
     "first": ("set=demo", _first),
-    "desk": ("set=demo", _desk),
+    "desk": ("", _desk),
     "review": ("set=demo", _sample(0)),
     "table": ("set=demo", _sample(2)),
     "placing": ("", _placing),
@@ -234,7 +234,8 @@ GUIDE_SHOTS: dict[str, tuple[str, Shot]] = {
 def _guide_pictures(browser: Browser, address: str, folder: Path) -> None:
     """Take each picture of the guide from the running app, in both languages, as small as it stays legible."""
     GUIDE.mkdir(exist_ok=True)
-    for name, (query, take) in GUIDE_SHOTS.items():
+    wanted = [name for name in GUIDE_SHOTS if name in sys.argv] or list(GUIDE_SHOTS)
+    for name, (query, take) in ((name, GUIDE_SHOTS[name]) for name in wanted):
         for language, locale in LOCALES.items():
             page = open_page(browser, f"{address}?{query}", GUIDE_SIZE, locale)
             page.evaluate(f"{MAP}.messages.replaceChildren()")

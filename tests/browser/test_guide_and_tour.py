@@ -38,6 +38,51 @@ def test_each_key_of_the_table_does_what_it_says(demo, key):
     demo.until(EFFECTS[key])
 
 
+# With the crosshair in the middle of the map; `before` is where it was.
+CROSSHAIR = {
+    "←": ("ArrowLeft", "before => baita.access.at.x < before.x"),
+    "→": ("ArrowRight", "before => baita.access.at.x > before.x"),
+    "↑": ("ArrowUp", "before => baita.access.at.y < before.y"),
+    "↓": ("ArrowDown", "before => baita.access.at.y > before.y"),
+    "Shift": ("Shift+ArrowRight", "before => baita.access.at.x === before.x + 2"),
+    "PageDown": ("PageDown", "() => baita.access.looked >= 0 && !baita.tip.hidden"),
+    "PageUp": ("PageUp", "() => baita.access.looked >= 0 && !baita.tip.hidden"),
+    "+": ("+", "before => baita.map.getZoom() > before.zoom"),
+    "-": ("-", "before => baita.map.getZoom() < before.zoom"),
+}
+
+
+@pytest.mark.parametrize("key", CROSSHAIR)
+def test_each_key_of_the_crosshair_does_what_it_says(demo, key):
+    demo.page.locator(".baita-skip button").first.focus()
+    demo.page.keyboard.press("Enter")
+    demo.until("document.activeElement === baita.access.node")
+    stroke, effect = CROSSHAIR[key]
+    before = demo.js("({ ...baita.access.at, zoom: baita.map.getZoom() })")
+    demo.page.keyboard.press(stroke)
+    demo.until(effect, before)
+
+
+def test_tab_space_enter_and_shift_enter_do_what_the_guide_says(demo):
+    press = demo.page.keyboard.press
+    press("Tab")
+    first = demo.page.evaluate("document.activeElement.textContent")
+    press("Tab")
+    second = demo.page.evaluate("document.activeElement.textContent")
+    words = demo.text["chips"]
+    assert [first, second] == [words["to_map"], words["to_table"]]
+    press("Enter")
+    demo.until("document.activeElement === baita.table.grid")
+    press("ArrowDown")
+    press("Space")
+    demo.until("baita.table.picked.size === 1")
+    press("Enter")
+    demo.until("document.activeElement === baita.detail.node")
+    demo.chip("enterprise.stopped").focus()
+    press("Shift+Enter")
+    demo.until("baita.state.hidden.length === baita.styles.length - 1")
+
+
 def test_the_remaining_keys_do_too(demo):
     page = demo.page
     page.locator("body").press("[")
@@ -58,8 +103,8 @@ def test_no_key_of_the_guides_table_is_without_a_test():
     table = "\n".join(line for line in keys.source.splitlines() if line.startswith("|"))
     named = set(re.findall(r"\{key ([^{}]+)\}", table))
     # b needs a basemap, see test_tile_basemap; undo and redo see test_edits_on_the_page; ? below.
-    elsewhere = {"b", "Ctrl+Z", "Ctrl+Y", "?", "]", "/", "Esc"}
-    assert named == {*EFFECTS, *elsewhere}
+    elsewhere = {"b", "Ctrl+Z", "Ctrl+Y", "?", "]", "/", "Esc", "Tab", "Space", "Enter"}
+    assert named == {*EFFECTS, *CROSSHAIR, *elsewhere, "Shift+Enter"}
 
 
 # ---- the guide --------------------------------------------------------------------------------------------------
