@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -111,9 +112,10 @@ def test_links_and_pictures_are_there(page):
 
 def test_no_picture_lies_about_unused():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert {path.name for path in (ROOT / ".readme").iterdir()} == set(
-        re.findall(r"\.readme/([\w.-]+)", text)
-    )
+    pictures = {
+        path.name for path in (ROOT / ".readme").iterdir() if path.suffix in (".png", ".svg")
+    }
+    assert pictures == set(re.findall(r"\.readme/([\w.-]+)", text))
 
 
 def test_the_first_screen_is_a_picture_and_two_commands():
@@ -131,6 +133,16 @@ def test_the_architecture_is_a_drawing_without_a_script():
     for stage in ("read", "locate", "store", "draw", "export"):
         assert stage in drawn
         assert list((ROOT / "geo").glob(f"{stage}*"))
+
+
+def test_the_architecture_is_what_its_script_draws_and_names_where_stages_meet():
+    script = runpy.run_path(str(ROOT / ".readme" / "make_architecture.py"))
+    assert (ROOT / ".readme" / "architecture.svg").read_text(encoding="utf-8") == script["draw"]()
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    stages = next(n for n, layer in enumerate(layers) if "geo.read" in layer)
+    meeting = {name for layer in layers[2:stages] for name in re.findall(r"geo\.(\w+)", layer)}
+    assert set(script["MEETING"]) == meeting
 
 
 def test_the_changes_begin_with_the_version_that_is_out():
