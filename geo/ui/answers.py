@@ -188,7 +188,7 @@ _receiving = _Receiving()
 async def _read_body(request: Request, max_body: int) -> None:
     """Keep a body small; it is then in `request.state.body`."""
     parts, size = list[bytes](), 0
-    words = load_text(_language(request))["limits"]
+    words = load_text(request_language(request))["limits"]
     try:
         async for part in request.stream():
             parts.append(part)
