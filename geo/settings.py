@@ -47,6 +47,9 @@ class Settings:
         Whose name changes carry (`BAITA_WHO`); the operating system's user by default.
     title
         What the app is called (`BAITA_TITLE`); after its district by default.
+    name_en
+        The district in English (`BAITA_NAME_EN`), where the sounds of its characters give another name
+        (朝阳区: Chaoyang District); from its official name by default.
     language
         Language of the first page, `zh` or `en` (`BAITA_LANGUAGE`).
     public_map
@@ -80,6 +83,7 @@ class Settings:
     who: str
     language: str
     title: str = ""
+    name_en: str = ""
     public_map: Path | None = None
     approval: str = ""
     approved_until: date | None = None
@@ -133,6 +137,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         given.get("BAITA_WHO") or _user(),
         language,
         title=given.get("BAITA_TITLE", ""),
+        name_en=given.get("BAITA_NAME_EN", ""),
         public_map=Path(public_map).expanduser().resolve() if public_map else None,
         approval=given.get("BAITA_PUBLIC_MAP_APPROVAL", ""),
         approved_until=_day("BAITA_PUBLIC_MAP_UNTIL", given),

@@ -15,7 +15,7 @@ from geo.pipeline import load_file
 from geo.settings import load_settings
 from geo.site import is_located
 from geo.ui import routes as routes_module
-from geo.ui.describe import app_title
+from geo.ui.describe import app_title, district_name
 from geo.ui.library import get_library
 from geo.ui.routes import routes
 
@@ -100,6 +100,28 @@ def test_an_administrator_may_call_it_otherwise():
     assert app_title(settings, "zh") == app_title(settings, "en") == "规划一张图"
 
 
+@pytest.mark.parametrize(
+    ("adcode", "zh", "en"),
+    [
+        ("211002", "白塔区", "Baita District"),
+        ("330106", "西湖区", "Xihu District"),
+        ("130726", "蔚县", "Yuxian County"),
+        ("150724", "鄂温克族自治旗", "Ewenkezu Autonomous Banner"),
+        ("211081", "灯塔市", "Dengta City"),
+    ],
+)
+def test_an_english_title_calls_the_district_in_english(adcode, zh, en):
+    settings = load_settings({"BAITA_ADCODE": adcode})
+    assert (district_name(settings, "zh"), district_name(settings, "en")) == (zh, en)
+
+
+def test_a_name_whose_sound_is_another_is_said_by_the_administrator():
+    settings = load_settings({"BAITA_ADCODE": "110105", "BAITA_NAME_EN": "Chaoyang District"})
+    assert district_name(settings, "zh") == "朝阳区"
+    assert district_name(settings, "en") == "Chaoyang District"
+    assert app_title(settings, "en") == "Chaoyang One Map"
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_map_page_is_its_own(xihu, language):
     with TestClient(Starlette(routes=routes())) as client:
@@ -123,6 +145,16 @@ def test_its_picture_is_made_by_the_command_line(xihu, tmp_path, capsys):
     drawn = svg.read_text(encoding="utf-8")
     assert "西湖区" in drawn
     assert not OURS.search(drawn)
+
+
+def test_its_english_picture_is_in_english(xihu, tmp_path, capsys):
+    xihu.snapshot("bulletin")
+    svg = tmp_path / "a.svg"
+    assert main(["export", "--language=en", "--format=svg", f"--out={svg}"]) == 0
+    capsys.readouterr()
+    drawn = svg.read_text(encoding="utf-8")
+    assert "Xihu District: one map" in drawn
+    assert "西湖区" not in drawn
 
 
 def test_its_categories_are_other_ones_than_ours():

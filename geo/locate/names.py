@@ -95,10 +95,21 @@ def _syllables() -> dict[int, int]:
 
 
 def spell_out(name: str) -> str:
-    """Return a Chinese name in Latin letters as maps write it: Baita for 白塔."""
+    """Return a Chinese name in Latin letters as maps write it.
+
+    Examples
+    --------
+    >>> spell_out("白塔")
+    'Baita'
+    >>> spell_out("长安")
+    "Chang'an"
+    """
     from pypinyin import lazy_pinyin
 
-    return "".join(lazy_pinyin(name)).capitalize()
+    first, *others = lazy_pinyin(name) or [""]
+    # Without the mark nobody could tell where a syllable that begins with a vowel does: Xi'an is not Xian.
+    marked = (f"'{said}" if said[:1] in tuple("aoe") else said for said in others)
+    return "".join((first, *marked)).capitalize()
 
 
 # --- numbers --------------------------------------------------------------------------------------

@@ -11,18 +11,54 @@ from geo.settings import Settings
 from geo.ui.text import load_text
 from geo.view import NO_STREET, SiteFilter
 
-_KIND_OF_DISTRICT = ("区", "县", "市", "旗")
+_REGION_KINDS = {
+    "自治县": "Autonomous County",
+    "自治旗": "Autonomous Banner",
+    "区": "District",
+    "县": "County",
+    "市": "City",
+    "旗": "Banner",
+}
 
 
 def app_title(settings: Settings, language: str) -> str:
     """Return what this app is called: the administrator's word for it (`BAITA_TITLE`), else after its district."""
     if settings.title:
         return settings.title
+    name = district_name(settings, language)
+    for kind in (*_REGION_KINDS, *(f" {kind}" for kind in _REGION_KINDS.values())):
+        if name.endswith(kind) and len(name) > len(kind) + 1:
+            name = name.removesuffix(kind)
+            break
+    return str(load_text(language)["page"]["title"].format(name=name))
+
+
+def district_name(settings: Settings, language: str) -> str:
+    """Return what the district is called in a language: its official name, in English `BAITA_NAME_EN` if it is set."""
     name = home_name(settings.adcode)
-    short = name[:-1] if len(name) > 2 and name.endswith(_KIND_OF_DISTRICT) else name
-    if language == "en":
-        short = spell_out(short)
-    return str(load_text(language)["page"]["title"].format(name=short))
+    if language == "zh":
+        return name
+    return settings.name_en or english_region(name)
+
+
+def english_region(name: str) -> str:
+    """Return the official name of a district in English; a character's commonest sound is taken.
+
+    Examples
+    --------
+    >>> english_region("白塔区")
+    'Baita District'
+
+    A name of one syllable keeps its ending, as its road signs do:
+
+    >>> english_region("蔚县")
+    'Yuxian County'
+    """
+    for ending, kind in _REGION_KINDS.items():
+        if name.endswith(ending):
+            stem = name.removesuffix(ending)
+            return f"{spell_out(stem if len(stem) > 1 else name)} {kind}"
+    return spell_out(name)
 
 
 def title_of(

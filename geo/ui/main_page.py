@@ -12,7 +12,6 @@ import streamlit as st
 
 from geo.access import Person, Right
 from geo.category import LANGUAGES
-from geo.draw.basemaps import district
 from geo.pipeline import has_demo
 from geo.site import PRECISIONS
 from geo.ui.actions import (
@@ -24,7 +23,7 @@ from geo.ui.actions import (
     undo_and_redo,
 )
 from geo.ui.address import current_dataset, current_filter, current_language, follow
-from geo.ui.describe import app_title, subtitle_of, title_of
+from geo.ui.describe import app_title, district_name, subtitle_of, title_of
 from geo.ui.desk_routes import REAL
 from geo.ui.figures import key_figures
 from geo.ui.library import DATASETS, AnySnapshot, get_library
@@ -225,7 +224,7 @@ def _chips(dataset: str, language: str) -> None:
 def _map_state(
     snapshot: AnySnapshot, chosen: SiteFilter, text: dict[str, Any], language: str, person: Person
 ) -> dict[str, Any]:
-    home = district(get_library().settings.adcode).name
+    home = district_name(get_library().settings, language)
     words, latest = text["title"], chosen.as_of or snapshot.latest(chosen)
     narrowing = chosen.without_categories().without_time()
     at = f"@{snapshot.day}" if snapshot.day else ""

@@ -31,7 +31,7 @@ from geo.scheme import Bounds
 from geo.settings import Settings
 from geo.site import is_located
 from geo.timeline import Comparison
-from geo.ui.describe import subtitle_of, title_of
+from geo.ui.describe import district_name, subtitle_of, title_of
 from geo.ui.text import load_text
 from geo.view import SiteFilter, SiteIndex, select_sites
 
@@ -93,12 +93,10 @@ def make_picture(
         What changed since the filter's earlier day, see `geo.timeline.Timeline.changes`; None compares nothing.
     """
     selected, text = select_sites(sites, chosen, categories), load_text(look.language)
-    home = district(settings.adcode)
     base, outline = home_basemap(settings, public=look.public)
     own = [region.outline for region in neighbours(settings.adcode)] if base.own_boundaries else []
-    named = look.title or title_of(
-        chosen, categories, text, language=look.language, district=home.name
-    )
+    home = district_name(settings, look.language)
+    named = look.title or title_of(chosen, categories, text, language=look.language, district=home)
     marking = text["export"]["internal"]
     if look.public:
         marking = text["export"]["approval"].format(number=base.approval)
