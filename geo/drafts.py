@@ -22,6 +22,7 @@ import shapely
 
 from geo.category import Categories
 from geo.compare import Comparison, compare_sites
+from geo.day import read_day
 from geo.district import guard_records, known_names
 from geo.draw.basemaps import district_outline
 from geo.errors import SiteMapError, SourceError, StoreError
@@ -277,7 +278,7 @@ class Desk:
         return draft
 
     def _read_bulletin(self, draft: Draft, raw: str) -> Draft:
-        given = date.fromisoformat(draft.as_of) if draft.as_of else None
+        given = read_day(draft.as_of, refuse=SourceError)
         bulletin, figures = read_prose(
             raw,
             draft.name,
@@ -399,8 +400,7 @@ class Desk:
 
     def _redated(self, draft: Draft, text: str) -> Draft:
         """Return a bulletin's draft with another day: what was dated by it is read again, decisions stay."""
-        if text and _day(text) is None:
-            raise SourceError(f'"{text[:40]}" is not a day like 2020-03-11')
+        read_day(text, refuse=SourceError)
         if draft.form != "bulletin":
             raise SourceError("the day of a table is part of its layout")
         again = self._read_bulletin(replace(draft, as_of=text), draft.raw)
@@ -583,19 +583,11 @@ def _edited(item: Item, fields: Mapping[str, Any], categories: Categories) -> It
         raise SourceError(f"a decision is one of {', '.join(DECISIONS)}")
     if not changed.name:
         raise SourceError("a record needs a name")
-    if changed.as_of and _day(changed.as_of) is None:
-        raise SourceError(f'"{changed.as_of[:40]}" is not a day like 2020-03-11')
+    read_day(changed.as_of, refuse=SourceError)
     if "kind" in values and changed.kind != item.kind and "status" not in values:
         changed = replace(changed, status=categories.kind(changed.kind).unknown)
     categories.status(changed.kind, changed.status)
     return changed
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def _record(item: Item, file: str) -> SiteRecord:
@@ -605,7 +597,7 @@ def _record(item: Item, file: str) -> SiteRecord:
         name=item.name,
         status=item.status,
         source=Source(file, f"字 {start}–{end}", item.quote),
-        as_of=_day(item.as_of) if item.as_of else None,
+        as_of=read_day(item.as_of, refuse=SourceError),
         place=item.place,
         street=item.street,
         note=item.note,

@@ -13,6 +13,7 @@ from typing import Any
 
 from geo.access import Role, clean_name
 from geo.category import LANGUAGES
+from geo.day import read_day
 from geo.errors import SiteMapError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +23,7 @@ DEMO_FILE = "demo.gpkg"
 """The demo set's own file, beside the store: what is invented never lies in one file with what is not."""
 
 
+_UNTIL = "BAITA_PUBLIC_MAP_UNTIL"
 SIGN_INS = ("", "header", "oidc")
 MIN_SECRET = 16
 """Characters of the secret a reverse proxy shows."""
@@ -129,7 +131,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(
             f"BAITA_STORE: {DEMO_FILE} is kept for invented sites; take another name"
         )
-    public_map = given.get("BAITA_PUBLIC_MAP")
+    public_map, until = given.get("BAITA_PUBLIC_MAP"), given.get(_UNTIL, "")
     return Settings(
         store,
         data,
@@ -140,7 +142,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         name_en=given.get("BAITA_NAME_EN", ""),
         public_map=Path(public_map).expanduser().resolve() if public_map else None,
         approval=given.get("BAITA_PUBLIC_MAP_APPROVAL", ""),
-        approved_until=_day("BAITA_PUBLIC_MAP_UNTIL", given),
+        approved_until=read_day(until, name=_UNTIL, refuse=SettingsError),
         tiles=given.get("BAITA_TILES", ""),
         tiles_key=given.get("BAITA_TILES_KEY", ""),
         tiles_datum=given.get("BAITA_TILES_DATUM", ""),
@@ -186,14 +188,6 @@ def _count(name: str, given: Mapping[str, str], default: int) -> int:
     if not (text.isascii() and text.isdigit()):
         raise SettingsError(f"{name}={text} is not a number of sites like {default}")
     return int(text)
-
-
-def _day(name: str, given: Mapping[str, str]) -> date | None:
-    text = given.get(name)
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{name}={text} is not a day like 2027-12-31") from None
 
 
 def _user() -> str:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from geo.category import Categories, fold, load_categories
+from geo.day import read_day
 from geo.errors import CategoryError, FilterError
 from geo.site import PRECISIONS, is_located
 
@@ -286,15 +287,7 @@ def _refuse_unknown(name: str, given: Iterable[str], known: Iterable[str]) -> No
 
 
 def _read_date(name: str, given: Mapping[str, list[str]]) -> date | None:
-    return read_day(name, next(iter(given.get(name, [])), ""))
-
-
-def read_day(name: str, text: str) -> date | None:
-    """Return the day that a named value of an address says, None for ""; `FilterError` if it is no day."""
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise FilterError(f"{name}={text} is not a date like 2020-03-11") from None
+    return read_day(next(iter(given.get(name, [])), ""), name=name, refuse=FilterError)
 
 
 def _read_yes(values: list[str]) -> bool | None:

@@ -413,10 +413,10 @@ def test_a_text_of_any_length_is_cut_at_200_characters():
         ),
         ({"hide": ["resumed"]}, "hide=resumed is not one of"),
         ({"precision": ["exact"]}, "precision=exact is not one of rooftop"),
-        ({"until": ["11.3.2020"]}, "until=11.3.2020 is not a date like 2020-03-11"),
-        ({"until": ["2020-02-30"]}, "until=2020-02-30 is not a date"),
+        ({"until": ["11.3.2020"]}, "until=11.3.2020 is not a day like 2020-03-11"),
+        ({"until": ["2020-02-30"]}, "until=2020-02-30 is not a day"),
         ({"located": ["true"]}, "located=true is not yes or no"),
-        ({"as_of": ["soon"]}, "as_of=soon is not a date like 2020-03-11"),
+        ({"as_of": ["soon"]}, "as_of=soon is not a day like 2020-03-11"),
         (
             {"as_of": ["2020-03-11"], "since": ["2020-03-11"]},
             "since=2020-03-11 is not before as_of=2020-03-11",

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from geo.day import read_day
 from geo.errors import SchemaError, SourceError
 from geo.locate.address import (
     Address,
@@ -637,8 +638,8 @@ def _place(row: Mapping[str, str | None]) -> Place:
         raw_x=_number(cell["raw_x"]),
         raw_y=_number(cell["raw_y"]),
         raw_datum=parse_datum(cell["raw_datum"]) if cell["raw_datum"] else "",
-        valid_from=_day(cell["valid_from"]),
-        valid_to=_day(cell["valid_to"]),
+        valid_from=read_day(cell["valid_from"], refuse=ValueError),
+        valid_to=read_day(cell["valid_to"], refuse=ValueError),
         sketch=_yes(cell["sketch"]),
         landmark=_yes(cell.get("landmark", "")),
         needs_confirmation=_yes(cell["needs_confirmation"]),
@@ -667,10 +668,6 @@ def _number(text: str) -> float | None:
     if not math.isfinite(value):
         raise ValueError(f"{text} is not a number to use")
     return value
-
-
-def _day(text: str) -> date | None:
-    return date.fromisoformat(text) if text else None
 
 
 def _yes(text: str) -> bool:

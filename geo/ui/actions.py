@@ -19,6 +19,7 @@ import streamlit as st
 
 from geo.access import AccessError
 from geo.category import Categories
+from geo.day import read_day
 from geo.editing import EditReport, Step, Steps, edit_sites, redo_step, undo_step
 from geo.errors import FilterError, SiteMapError, StoreConflict
 from geo.locate import Candidate
@@ -39,7 +40,7 @@ from geo.ui.explain import explain
 from geo.ui.library import DATASETS, AnySnapshot, get_library
 from geo.ui.people import page_access, page_store
 from geo.ui.text import choose_language, load_text
-from geo.view import SiteFilter, read_day
+from geo.view import SiteFilter
 
 MAX_VERTICES = 500
 EDITABLE = {"status": 40, "as_of": 10, "note": 2000, "place": 200, "street": 60}
@@ -179,8 +180,8 @@ def _set_time(asked: Action) -> None:
 
 def _day(given: object) -> date | None:
     try:
-        return read_day("as_of", given if isinstance(given, str) else "")
-    except FilterError:
+        return read_day(given if isinstance(given, str) else "")
+    except SiteMapError:
         return None
 
 
@@ -478,15 +479,8 @@ def read_changes(given: object, kind: str, categories: Categories) -> dict[str, 
     if "status" in changes:
         categories.status(kind, str(changes["status"]))
     if "as_of" in changes:
-        changes["as_of"] = _read_day(str(changes["as_of"]))
+        changes["as_of"] = read_day(str(changes["as_of"]))
     return changes
-
-
-def _read_day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise SiteMapError(f'"{text[:20]}" is not a day like 2020-03-11') from None
 
 
 def candidate_id(candidate: Candidate) -> str:

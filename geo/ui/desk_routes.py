@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from geo.access import AccessError, Right
 from geo.category import LANGUAGES
+from geo.day import read_day
 from geo.district import beside_store
 from geo.drafts import Desk, OpenFiles
 from geo.errors import SiteMapError, StoreAway
@@ -134,7 +135,9 @@ def _begin(request: Request) -> Response:
     words = load_text(language)
     if not data.strip():
         raise Refused(422, words["desk"]["empty"])
-    as_of = _day(request.query_params.get("as_of", ""))
+    as_of = read_day(
+        request.query_params.get("as_of", ""), name="as_of", refuse=partial(Refused, 400)
+    )
     return _receive(request, desk, name or words["desk"]["pasted"] + ".txt", data, as_of)
 
 
@@ -194,13 +197,6 @@ def _parse(request: Request, desk: Desk, draft_id: str) -> Response:
     _reading[draft_id] = job
     _jobs().submit(job, read)
     return json_answer(request, {"job": job.job_id}, FRESH)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise Refused(400, "as_of is a day like 2020-03-11") from None
 
 
 def _job(request: Request) -> Response:

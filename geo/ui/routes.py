@@ -26,6 +26,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from geo.category import LANGUAGES
+from geo.day import read_day
 from geo.district import beside_store, built_folder, landmarks
 from geo.draw.basemaps import basemap, district_outline
 from geo.draw.page import content_policy, draw_map
@@ -33,7 +34,7 @@ from geo.draw.site_layer import CHUNK_ROWS, attribute_rows, compress, row_flags,
 from geo.draw.tiles import Basemap as TileBasemap
 from geo.draw.tiles import media_type, open_tiles
 from geo.draw.vector_basemap import read_basemap
-from geo.errors import SiteMapError
+from geo.errors import FilterError, SiteMapError
 from geo.locate import Candidate
 from geo.locate.datum import offset_grid
 from geo.placing import site_candidates
@@ -59,7 +60,7 @@ from geo.ui.guide import GUIDE_POLICY, guide_page, picture_path
 from geo.ui.library import DATASETS, AnySnapshot, LargeSnapshot, Snapshot, get_library
 from geo.ui.people import request_store
 from geo.ui.text import load_text
-from geo.view import SiteFilter, category_codes, read_day
+from geo.view import SiteFilter, category_codes
 
 log = logging.getLogger(__name__)
 
@@ -469,7 +470,7 @@ def _version(request: Request) -> Response:
 def _site(request: Request) -> Response:
     dataset, _, day = request.path_params["dataset"].partition("@")
     site_id = request.path_params["site_id"]
-    snapshot = get_library().snapshot(dataset).of(read_day("as_of", day))
+    snapshot = get_library().snapshot(dataset).of(read_day(day, name="as_of", refuse=FilterError))
     store = request_store(request, dataset)
     return json_answer(request, describe_site(snapshot, site_id, store), FRESH)
 
