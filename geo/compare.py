@@ -132,7 +132,7 @@ def compare_sites(
     -------
     comparison
         Records match a known site by an equal `site_id` of the same kind, else by an equal name as
-        `normalise_name` has it. Names that are only alike are `doubtful`.
+        `name_key` has it. Names that are only alike are `doubtful`.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def compare_sites(
     return comparison
 
 
-def normalise_name(name: str, *, home: Sequence[str] = HOME) -> str:
+def name_key(name: str, *, home: Sequence[str] = HOME) -> str:
     """Return a name for comparison only.
 
     Width, case, spaces and brackets make no difference, nor do the home province, city and district in front
@@ -246,7 +246,7 @@ def _match(
 
 
 def _key(one: _Site, home: Sequence[str]) -> tuple[str, str]:
-    return one.kind, normalise_name(one.name, home=home)[:_MAX_NAME]
+    return one.kind, name_key(one.name, home=home)[:_MAX_NAME]
 
 
 _Candidates = list[tuple[int, Candidate]]
@@ -405,7 +405,7 @@ def _changes(
         else:
             new = next((text for _, one in records[::-1] if (text := getattr(one, name))), old)
         # Another spelling of one name is no change.
-        same = normalise_name if name == "name" else fold
+        same = name_key if name == "name" else fold
         if same(old) != same(new):
             yield FieldChange(name, old, new)
 

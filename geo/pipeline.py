@@ -20,7 +20,7 @@ import shapely
 
 from geo import __version__
 from geo.category import Categories
-from geo.compare import Comparison, compare_sites, normalise_name
+from geo.compare import Comparison, compare_sites, name_key
 from geo.district import (
     beside_store,
     district_categories,
@@ -390,7 +390,7 @@ def _load(
 
 def choice_key(kind: str, name: str) -> str:
     """Return what a person's choice for a name is kept under."""
-    return f"{kind}.{normalise_name(name)}"
+    return f"{kind}.{name_key(name)}"
 
 
 def settle_known(
