@@ -152,7 +152,13 @@ class Categories:
 
 
 def fold(text: str) -> str:
-    """Return a word for comparison: NFKC, no white space, nothing invisible, lower case."""
+    """Return a word for comparison: NFKC, no white space, nothing invisible, lower case.
+
+    Examples
+    --------
+    >>> fold(" 已复工（Ａ区） ")
+    '已复工(a区)'
+    """
     seen = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
     # Once more, so that folding twice is folding once: an accent may now stand right behind its letter.
     return unicodedata.normalize("NFKC", seen.casefold())

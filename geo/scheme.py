@@ -48,6 +48,14 @@ class Scheme:
         For publication instead of for work inside the office.
     scheme_id
         Given when it is first kept.
+
+    Examples
+    --------
+    >>> kept = Scheme.from_json('{"name": " 周报 ", "query": "hide=enterprise.resumed", "preset": "a3"}')
+    >>> kept.name, kept.preset, kept.bounds
+    ('周报', 'a3', None)
+    >>> Scheme.from_json(kept.to_json()) == kept
+    True
     """
 
     name: str
@@ -130,6 +138,14 @@ def read_bounds(given: object) -> Bounds | None:
     ------
     FilterError
         If they are not four numbers in that order on the earth.
+
+    Examples
+    --------
+    >>> read_bounds("123.1,41.2,123.3,41.3")
+    (123.1, 41.2, 123.3, 41.3)
+    >>> read_bounds("41.2,123.1,41.3,123.3")
+    Traceback (most recent call last):
+    geo.errors.FilterError: bounds are west, south, east, north in degrees, in that order
     """
     if given is None or given == "":
         return None

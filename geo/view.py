@@ -90,7 +90,13 @@ class SiteFilter:
         return {name: values for name, values in params.items() if values}
 
     def to_query(self) -> str:
-        """Return the filter as the query part of an address, without the question mark."""
+        """Return the filter as the query part of an address, without the question mark.
+
+        Examples
+        --------
+        >>> SiteFilter(text="3#楼", hidden=frozenset({"enterprise.stopped"})).to_query()
+        'hide=enterprise.stopped&q=3%23%E6%A5%BC'
+        """
         return urlencode(self.to_params(), doseq=True)
 
     @classmethod

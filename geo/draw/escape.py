@@ -33,6 +33,11 @@ def script_json(value: object) -> str:
     ------
     ValueError
         If the value holds NaN or infinity, which JSON has no word for.
+
+    Examples
+    --------
+    >>> "<" in script_json("</script>")
+    False
     """
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     text = _STRING.sub(lambda match: match.group().translate(_ACTIVE), text)

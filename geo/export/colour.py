@@ -41,7 +41,13 @@ VISIONS = ("normal", *_MACHADO, "grey")
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours like #08306b, 1 to 21 (WCAG 2.2, contrast ratio)."""
+    """Return the contrast of two colours like #08306b, 1 to 21 (WCAG 2.2, contrast ratio).
+
+    Examples
+    --------
+    >>> round(contrast("#ffffff", "#000000"), 1)
+    21.0
+    """
     darker, lighter = sorted(float(_LUMINANCE @ _linear(colour)) for colour in (one, other))
     return (lighter + 0.05) / (darker + 0.05)
 

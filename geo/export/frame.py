@@ -35,6 +35,14 @@ class Preset:
     """A sheet: width and height in pixels at a resolution.
 
     The 16:9 sheets are all 13.333 x 7.5 inches, a wide slide, so that text has one size on all of them.
+
+    Examples
+    --------
+    >>> a3 = PRESETS["a3"]
+    >>> a3.width_px, a3.height_px, a3.dpi
+    (4961, 3508, 300.0)
+    >>> {name: round(preset.width / POINTS_PER_INCH, 3) for name, preset in PRESETS.items()}
+    {'16:9-720': 13.333, '16:9-1080': 13.333, '16:9-4k': 13.333, 'a4': 11.693, 'a3': 16.537}
     """
 
     name: str

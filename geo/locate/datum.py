@@ -87,6 +87,11 @@ class RawPoint:
     ------
     DatumError
         If the datum is not known.
+
+    Examples
+    --------
+    >>> RawPoint(123.180867, 41.284277, "百度坐标")
+    RawPoint(x=123.180867, y=41.284277, datum='bd09')
     """
 
     x: float
@@ -151,6 +156,11 @@ def parse_datum(text: str) -> str:
     DatumError
         If the word is not known, or the EPSG code does not exist or is no projection of WGS84 or
         CGCS2000. Nothing unknown is ever taken for WGS84.
+
+    Examples
+    --------
+    >>> parse_datum("高德地图"), parse_datum("天地图"), parse_datum("EPSG:4550")
+    ('gcj02', 'cgcs2000', 'epsg:4550')
     """
     plain = unicodedata.normalize("NFKC", text).casefold().strip()
     parts = re.split(r"[(),/、]", plain)
@@ -219,6 +229,12 @@ def to_wgs84(x: Any, y: Any, datum: str) -> tuple[Any, Any]:
     Notes
     -----
     Formulas and their sources: top of this module. Projections are PROJ's, always in x, y order.
+
+    Examples
+    --------
+    >>> lon, lat = to_wgs84(123.180867, 41.284277, "bd09")
+    >>> print(f"{lon:.6f} {lat:.6f}")
+    123.168434 41.276460
     """
     return _run(_reader(parse_datum(datum)), x, y)
 
@@ -314,6 +330,11 @@ def offset_m(lon: Any, lat: Any, datum: str) -> Any:
         As `from_wgs84` does, and for a projection: nobody can read metres as degrees.
     ValueError
         If the arrays differ in shape.
+
+    Examples
+    --------
+    >>> print(f"{offset_m(123.174, 41.27, '高德'):.0f} m, {offset_m(123.174, 41.27, '百度'):.0f} m")
+    542 m, 1353 m
     """
     name = parse_datum(datum)
     if name.startswith("epsg:"):
@@ -704,6 +725,14 @@ def parse_coordinate(text: str) -> tuple[float, float]:
     -----
     Text is first brought into Unicode form NFKC (Unicode Standard Annex 15). A coordinate with a
     word too many, as a datum's name, is refused: dropping that word could move the point.
+
+    Examples
+    --------
+    >>> parse_coordinate("41.2794, 123.1617")
+    (123.1617, 41.2794)
+    >>> parse_coordinate("43.8, 87.6")
+    Traceback (most recent call last):
+    geo.errors.DatumError: "43.8, 87.6": either number could be the longitude; write 经度43.8 纬度87.6 or the other way
     """
     plain = _plain(text)
     match = next(filter(None, (pair.fullmatch(plain) for pair in _PAIRS)), None)

@@ -52,6 +52,13 @@ def parse_link(text: str) -> SharedPoint | None:
     DatumError
         If there is a link but no point can be read from it without asking its server: a short link, another site, or
         two links. The text says what to paste instead. Nothing is ever fetched.
+
+    Examples
+    --------
+    >>> parse_link("https://uri.amap.com/marker?position=123.1617,41.2794&name=新华路")
+    SharedPoint(x=123.1617, y=41.2794, datum='gcj02')
+    >>> parse_link("新华路") is None
+    True
     """
     if len(text) > MAX_LENGTH:
         return None

@@ -42,6 +42,13 @@ def normalise_name(name: str, *, home: Sequence[str] = HOME) -> str:
         A name or an address as a source writes it.
     home
         Official names to drop from the front, largest first.
+
+    Examples
+    --------
+    >>> normalise_name("辽阳市白塔区新华路五百二十六号")
+    '新华路526号'
+    >>> normalise_name("北京市武圣路")
+    '北京市武圣路'
     """
     plain = _without_home(spelling(name), home)
     for other, usual in _SAME:
@@ -187,6 +194,11 @@ def elsewhere(text: str, *, home: Sequence[str] = HOME) -> str:
         An address as a source writes it; its parts may be set apart by spaces, commas or brackets.
     home
         Official names that mean here.
+
+    Examples
+    --------
+    >>> elsewhere("北京市朝阳区新华路"), elsewhere("辽阳市白塔区新华路")
+    ('北京市', '')
     """
     for part in re.split(r"[\s,，;；、/|()（）【】\[\]]+", text):
         if found := _elsewhere(simplify(fold(part)), tuple(home)):

@@ -80,7 +80,13 @@ def read_metres(text: str) -> float | None:
 
 @lru_cache(maxsize=4096)
 def read_date(text: str) -> date | None:
-    """Return a date written out in full, None for an empty cell; raises `Fault`."""
+    """Return a date written out in full, None for an empty cell; raises `Fault`.
+
+    Examples
+    --------
+    >>> read_date("2020年3月11日")
+    datetime.date(2020, 3, 11)
+    """
     if not text:
         return None
     found = next(filter(None, (pattern.fullmatch(plain_text(text)) for pattern in _DATES)), None)

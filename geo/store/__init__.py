@@ -98,6 +98,11 @@ def file_of(url: str) -> Path:
     ------
     StoreError
         If it is no file.
+
+    Examples
+    --------
+    >>> file_of("gpkg:weekly.gpkg").name
+    'weekly.gpkg'
     """
     return Path(os.path.abspath(_path(url)))
 
