@@ -45,5 +45,7 @@ def read_day(
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        said = f"{name}={text[:_SHOWN]}" if name else f'"{text[:_SHOWN]}"'
-        raise refuse(f"{said} is not a day like 2020-03-11") from None
+        given = text[:_SHOWN]
+        if name:
+            raise refuse(f"{name}={given} is not a day like 2020-03-11") from None
+        raise refuse(f'"{given}" is not a day like 2020-03-11') from None

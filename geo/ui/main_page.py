@@ -14,14 +14,9 @@ from geo.access import Person, Right
 from geo.category import LANGUAGES
 from geo.pipeline import has_demo
 from geo.site import PRECISIONS
-from geo.ui.actions import (
-    act_on_chips,
-    act_on_map,
-    choose_set,
-    choose_shown_language,
-    refilter,
-    undo_and_redo,
-)
+from geo.ui.actions import act_on_chips, act_on_map
+from geo.ui.actions.chips import choose_set, choose_shown_language, refilter
+from geo.ui.actions.undoing import undo_and_redo
 from geo.ui.address import current_dataset, current_filter, current_language, follow
 from geo.ui.describe import app_title, district_name, subtitle_of, title_of
 from geo.ui.desk_routes import REAL

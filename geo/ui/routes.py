@@ -41,7 +41,7 @@ from geo.placing import site_candidates
 from geo.settings import Settings
 from geo.store import SiteStore
 from geo.store.tiles import VersionGone
-from geo.ui.actions import candidate_id
+from geo.ui.actions.placing import candidate_id
 from geo.ui.answers import (
     FOREVER,
     FRESH,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from geo.category import load_categories
 from geo.errors import SiteMapError
-from geo.ui.actions import chosen_rows, next_hidden, read_changes
+from geo.ui.actions.chips import next_hidden
+from geo.ui.actions.editing import chosen_rows, read_changes
 
 CATEGORIES = load_categories()
 KEYS = sorted(CATEGORIES.codes)

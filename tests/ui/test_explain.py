@@ -26,10 +26,10 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 STAGES = (
     "geo/errors.py geo/access.py geo/district.py geo/pipeline.py geo/placing.py geo/drafts.py geo/scheme.py "
     "geo/category.py geo/view.py geo/site.py "
-    "geo/compare.py geo/settings.py geo/draw/basemaps.py geo/draw/handout.py geo/ui/actions.py geo/ui/jobs.py "
+    "geo/compare.py geo/settings.py geo/draw/basemaps.py geo/draw/handout.py geo/day.py geo/ui/jobs.py "
     "geo/ui/exports.py"
 ).split()
-FOLDERS = "geo/read geo/locate geo/store geo/export".split()
+FOLDERS = "geo/read geo/locate geo/store geo/export geo/ui/actions".split()
 ONLY_RAISED = ("geo/export", "geo/draw", "geo/ui", "geo/access.py")
 """Here other texts are words of pictures, tables and pages, in both languages already."""
 PROGRAMMERS = frozenset(

@@ -17,6 +17,7 @@ from geo.drafts import Desk
 from geo.errors import FilterError, SiteMapError
 from geo.scheme import Scheme
 from geo.ui import actions
+from geo.ui.actions import chips, editing, placing, undoing
 from geo.ui.address import read_filter
 from geo.ui.answers import LOCKED
 from geo.ui.exports import read_order
@@ -248,7 +249,7 @@ def test_actions_of_any_shape_are_numbered_or_left_alone(asked, last):
 @bounded
 @given(asked=st.dictionaries(st.sampled_from(["type", "key", "kind"]), json_values))
 def test_a_click_of_any_shape_hides_known_categories_only(asked):
-    hidden = actions.next_hidden(frozenset(), asked, CATEGORIES)
+    hidden = chips.next_hidden(frozenset(), asked, CATEGORIES)
     assert hidden <= set(CATEGORIES.codes)
 
 
@@ -260,11 +261,11 @@ def test_a_click_of_any_shape_hides_known_categories_only(asked):
 @example(given_={"note": "\ud800", "as_of": "0000-00-00"})
 def test_what_a_browser_places_or_edits_is_read_or_refused(given_):
     for read in (
-        lambda: actions._vertices(given_),
-        lambda: actions._metres(given_),
-        lambda: actions.read_changes(given_, "enterprise", CATEGORIES),
-        lambda: actions._step_id({"undo": given_, "step": given_}),
-        lambda: actions._day(given_),
+        lambda: placing._vertices(given_),
+        lambda: placing._metres(given_),
+        lambda: editing.read_changes(given_, "enterprise", CATEGORIES),
+        lambda: undoing._step_id({"undo": given_, "step": given_}),
+        lambda: chips._day(given_),
     ):
         with suppress(SiteMapError):
             read()

@@ -36,7 +36,7 @@ HONGFEI = "prj-hongfei"
 # ---- nobody goes round the door ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", sorted(UI.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(UI.rglob("*.py")), ids=lambda path: path.name)
 def test_no_page_or_route_takes_a_store_that_asks_nobody(path):
     """The library opens stores, people.py hands them on as somebody may use them, the server backs them up."""
     if path.name in ("library.py", "people.py", "server.py"):
