@@ -45,7 +45,6 @@ def read_day(
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        given = text[:_SHOWN]
         if name:
-            raise refuse(f"{name}={given} is not a day like 2020-03-11") from None
-        raise refuse(f'"{given}" is not a day like 2020-03-11') from None
+            raise refuse(f"{name}={text[:_SHOWN]} is not a day like 2020-03-11") from None
+        raise refuse(f'"{text[:_SHOWN]}" is not a day like 2020-03-11') from None

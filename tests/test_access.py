@@ -27,7 +27,8 @@ from geo.store import GeoPackageStore, SiteStore, open_store
 from geo.store.postgis import PostgisStore
 
 INTERNAL = set(
-    "close set_meta write_down path structure_faults refuse_damaged keep_backup_before_import copy_to".split()
+    "close set_meta write_down path structure_faults refuse_damaged keep_backup_before_import copy_to "
+    "makes_tiles".split()
 )
 """What no person calls: what opens a store fills, looks after and closes it; the audit list is nobody's to write."""
 HONGFEI = "prj-hongfei"
