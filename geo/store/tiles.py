@@ -36,7 +36,6 @@ from geo.store.filter_sql import (
     SEARCHED,
     Where,
     besides_where,
-    filter_where,
     search_text,
     shown_where,
     text_where,
@@ -275,13 +274,6 @@ class SiteTiles:
         west, _, _, north = _box((FINEST, left, top))
         _, south, east, _ = _box((FINEST, right, bottom))
         return west, south, east, north
-
-    def ids(self, version: str, chosen: SiteFilter) -> list[str]:
-        """Return the ids of what a filter keeps, in the order of the store."""
-        where = filter_where(chosen, self._categories)
-        query = f"SELECT s.site_id FROM {where.tables} WHERE {where.sql} ORDER BY s.fid"
-        with self._at(version, chosen) as db:
-            return [row[0] for row in db.execute(query, where.values)]
 
     def page(
         self,
