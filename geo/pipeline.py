@@ -172,17 +172,19 @@ def load_files(
     who = who or settings.who
     reports = []
     for file, read in zip(files, reads, strict=True):
-        if not own:
-            known = compare_sites(
-                store.read_sites(),
-                read.records,
-                categories=categories,
-                home=home_names(settings.adcode),
-            )
-            read = settle_known(read, known)
-        loaded = _load(store, file.name, read, locators, who=who, categories=categories, own=own)
+        settled = read if own else _settled(store, read, categories, settings)
+        loaded = _load(store, file.name, settled, locators, who=who, categories=categories, own=own)
         reports.append(loaded)
     return reports
+
+
+def _settled(
+    store: SiteStore, read: ReadReport, categories: Categories, settings: Settings
+) -> ReadReport:
+    """Return what was read with the ids of the sites that are known already; see `settle_known`."""
+    home = home_names(settings.adcode)
+    known = compare_sites(store.read_sites(), read.records, categories=categories, home=home)
+    return settle_known(read, known)
 
 
 def read_file(
