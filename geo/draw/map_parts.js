@@ -6,7 +6,7 @@
   'use strict';
 
   const CHUNK_ROWS = 1024; // as in geo/draw/site_layer.py
-  const MAX_PICKS = 5000;  // as in geo/ui/actions.py
+  const MAX_PICKS = 5000;  // as in geo/ui/actions/editing.py
   const ROW_PX = 30;       // height of a table row, as in map_page.css
 
   /** Make an element. Children that are strings become text nodes; properties are set as properties. */
