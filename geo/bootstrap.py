@@ -629,8 +629,8 @@ def pytest_command(args: Sequence[str]) -> list[str]:
     own = ("-n", "--numprocesses", "--pdb", "--trace")
     if any(arg.startswith(own) or arg.endswith("no:xdist") for arg in args):
         return [sys.executable, "-m", "pytest", *args]
-    # loadgroup keeps the browser tests on one worker (tests/conftest.py): two browsers disturb each other.
-    workers = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadgroup"]
+    # The browser tests stay on one of them, see tests/conftest.py.
+    workers = ["-n", str(min(4, os.cpu_count() or 1))]
     return [sys.executable, "-m", "pytest", *workers, *args]
 
 

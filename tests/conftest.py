@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,16 +16,27 @@ from geo.pipeline import prepare_store
 from geo.settings import load_settings
 from geo.ui.library import DATASETS, Library, get_library
 
+BROWSER = "tests/browser/"
+
 # How long one example takes says how busy the machine is, not whether the law holds.
 settings.register_profile("laws", deadline=None)
 settings.load_profile("laws")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # With `--dist loadgroup` one worker takes the whole group; two browsers at once disturb each other's timings.
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give one worker all tests of a browser, as two browsers at once disturb each other; else file by file.
+
+    Not `--dist loadgroup`: xdist 3.8 writes the group into a place where pytest 9.2 does not look.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneBrowser(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return BROWSER if file.startswith(BROWSER) else file
+
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -542,7 +542,7 @@ def test_a_missing_chinese_font_is_a_warning_not_an_end(monkeypatch, capsys):
 def test_tests_run_on_several_workers_unless_told_otherwise():
     plain = bootstrap.pytest_command(["-k", "datum"])
     assert plain[:3] == [sys.executable, "-m", "pytest"]
-    assert "--dist" in plain
+    assert "-n" in plain
     assert plain[-2:] == ["-k", "datum"]
     for args in (["-n", "0"], ["-n0"], ["--pdb"], ["-p", "no:xdist"]):
         assert bootstrap.pytest_command(args) == [sys.executable, "-m", "pytest", *args]

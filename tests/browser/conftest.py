@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -27,7 +28,24 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def chromium(chromium_path: Path) -> Iterator[Browser]:
+def worker() -> str:
+    """The name of this worker of xdist, "" without one."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
+@pytest.fixture(scope="session")
+def chromium(
+    chromium_path: Path, tmp_path_factory: pytest.TempPathFactory, worker: str
+) -> Iterator[Browser]:
+    if (
+        worker
+    ):  # what tests/conftest.py promises; all workers of a run share the folder above their own
+        mark = tmp_path_factory.getbasetemp().parent / "browser"
+        mark.touch()
+        with mark.open("r+") as file:
+            others = file.read()
+            file.write(worker)
+        assert others in ("", worker), f"{others} and {worker} both drive a browser"
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=chromium_path, args=FLAGS)
         yield browser
