@@ -24,7 +24,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from driver import ROOT, START_S, Server, Tab, new_context
+from driver import FLAGS, ROOT, START_S, Server, Tab, new_context
 from playwright.sync_api import Browser
 
 from geo.access import Role
@@ -61,8 +61,8 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _certificate(folder: Path) -> None:
-    """Write a key and a certificate that this machine has signed for itself."""
+def _certificate(folder: Path) -> str:
+    """Write a key and a certificate that this machine has signed for itself; return the key's fingerprint."""
     x509 = pytest.importorskip("cryptography.x509")
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -78,6 +78,10 @@ def _certificate(folder: Path) -> None:
     plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "certificate.pem").write_bytes(signed.public_bytes(pem))
     (folder / "certificate.key").write_bytes(key.private_bytes(pem, *plain))
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
 def _people(folder: Path) -> None:
@@ -118,7 +122,7 @@ class Office:
 
     def _configure(self) -> None:
         folder = self.folder
-        _certificate(folder)
+        self.fingerprint = _certificate(folder)
         _people(folder)
         (folder / "proxy_secret.conf").write_text(f'proxy_set_header X-Baita-Proxy "{SECRET}";\n')
         text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
@@ -234,16 +238,28 @@ def office(nginx_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert "[alert]" not in errors, errors
 
 
+@pytest.fixture(scope="module")
+def trusting(chromium: Browser, chromium_path: Path, office: Office) -> Iterator[Browser]:
+    """A Chromium that takes the office's certificate for a good one.
+
+    `ignore_https_errors` asks about the certificate again for each connection, and gives a file up after 32 times:
+    now and then the page was left without its style.
+    """
+    trust = f"--ignore-certificate-errors-spki-list={office.fingerprint}"
+    browser = chromium.browser_type.launch(executable_path=chromium_path, args=[*FLAGS, trust])
+    yield browser
+    browser.close()
+
+
 @pytest.fixture
-def visit(chromium: Browser, office: Office):
+def visit(trusting: Browser, office: Office):
     """Open the map through nginx as somebody with a password; each visitor is a browser of its own."""
     tabs: list[Tab] = []
 
     def go(who: str, address: str = "", *, locale: str = "zh-CN") -> Tab:
-        context = chromium.new_context(
+        context = trusting.new_context(
             locale=locale,
             viewport={"width": 1366, "height": 768},
-            ignore_https_errors=True,
             http_credentials={"username": who, "password": PEOPLE[who]},
         )
         context.set_default_timeout(20_000)
