@@ -231,6 +231,29 @@ def test_the_address_says_what_the_widgets_say(shared_library):
     assert set(page.query_params) == {"set", "hide"}
 
 
+def test_what_was_typed_outlives_an_act_that_was_sent_before_the_address_had_it(shared_library):
+    """A page that hears of news asks for a run with the address it has; a search in that moment was wiped out."""
+
+    def script():
+        import streamlit as st
+
+        from geo.ui.actions import _act
+        from geo.ui.address import follow, shown_filter, write_filter
+        from geo.ui.library import get_library
+        from geo.view import SiteFilter
+
+        write_filter(SiteFilter(text="云杉"))
+        st.session_state["q"] = "云杉"
+        st.query_params.clear()  # what the browser still has
+        st.session_state["late"] = {"act": [{"turn": 1, "type": "refresh"}]}
+        _act("late")
+        follow("q", shown_filter(get_library().categories).text)
+
+    page = AppTest.from_function(script, default_timeout=30).run()
+    assert _flat(page.query_params) == {"q": "云杉"}
+    assert page.session_state["q"] == "云杉"
+
+
 def _flat(params):
     """Return query parameters with a single value standing without its list."""
     return {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in params.items()}

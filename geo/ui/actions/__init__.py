@@ -13,6 +13,8 @@ import streamlit as st
 from geo.errors import SiteMapError, StoreConflict
 from geo.ui.actions import chips, editing, placing, undoing
 from geo.ui.actions.answer import Action, answer, refuse, words
+from geo.ui.address import shown_filter, write_filter
+from geo.ui.library import get_library
 
 
 def act_on_chips() -> None:
@@ -33,6 +35,8 @@ def _act(key: str) -> None:
         handler = _HANDLERS.get(str(asked.get("type")))
         if handler is not None:
             _carry_out(handler, asked)
+            # The browser may have asked before it heard of the filter just set: its address would take that back.
+            write_filter(shown_filter(get_library().categories))
 
 
 def _carry_out(handler: Callable[[Action], None], asked: Action) -> None:
