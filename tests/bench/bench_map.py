@@ -496,13 +496,23 @@ def main() -> None:
     )
     parser.add_argument("--clicks", type=int, default=8)
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--with",
+        dest="before",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="--json of runs to report too",
+    )
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--readme", action="store_true", help="put the report into README.md")
     given = parser.parse_args()
     head = f"{about()}; {given.clicks} clicks each"
     methods = given.methods.split(",") if given.methods else SHAPED if given.mixed else METHODS
     sizes = [int(n) for n in given.sites.split(",")]
-    rows = measure_all(list(methods), sizes, given.clicks, mixed=given.mixed)
+    rows = [row for path in given.before for row in json.loads(path.read_text())["rows"]]
+    rows += measure_all(list(methods), sizes, given.clicks, mixed=given.mixed)
+    rows.sort(key=lambda row: (METHODS.index(row["method"]), row["sites"]))
     report = f"{head}\n\n{table(rows)}\n"
     if not given.mixed:  # the bars are those of points
         report += f"\n{bars(rows)}\n"
