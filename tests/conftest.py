@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
-from postgres_server import NoServer, give_server, schema_in
+from postgres_server import NoServer, PrivateServer, give_server, schema_in
 
 from geo import bootstrap
 from geo.pipeline import prepare_store
@@ -64,11 +64,26 @@ def postgis_url() -> Iterator[str]:
     try:
         url, server = give_server()
     except NoServer as reason:
-        tell = pytest.fail if os.environ.get("CI") else pytest.skip
-        tell(str(reason))
+        _no_server(reason)
     yield url
     if server is not None:
         server.__exit__()
+
+
+@pytest.fixture(scope="module")
+def private_postgis() -> Iterator[PrivateServer]:
+    """A database server of one module's own, which its tests may stop, kill and start."""
+    try:
+        server = PrivateServer()
+    except NoServer as reason:
+        _no_server(reason)
+    with server:
+        yield server
+
+
+def _no_server(reason: NoServer) -> NoReturn:
+    tell = pytest.fail if os.environ.get("CI") else pytest.skip
+    tell(str(reason))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from postgres_server import NoServer, PrivateServer
+from postgres_server import PrivateServer
 from starlette.applications import Starlette
 
 from geo.editing import edit_sites
@@ -50,19 +50,9 @@ class Running:
         )
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[PrivateServer]:
-    try:
-        server = PrivateServer()
-    except NoServer as reason:
-        pytest.skip(str(reason))
-    with server:
-        yield server
-
-
 @pytest.fixture
-def running(database, tmp_path, monkeypatch) -> Iterator[Running]:
-    monkeypatch.setenv("BAITA_STORE", database.url)
+def running(private_postgis, tmp_path, monkeypatch) -> Iterator[Running]:
+    monkeypatch.setenv("BAITA_STORE", private_postgis.url)
     monkeypatch.setenv("BAITA_WHO", "lin")
     answers._numbers.clear()
     get_library.cache_clear()
@@ -70,10 +60,10 @@ def running(database, tmp_path, monkeypatch) -> Iterator[Running]:
     library.snapshot("bulletin")
     try:
         with TestClient(Starlette(routes=routes())) as client:
-            yield Running(database, client, library)
+            yield Running(private_postgis, client, library)
     finally:
-        database.stop()
-        database.start()
+        private_postgis.stop()
+        private_postgis.start()
         get_library.cache_clear()
         library.store("bulletin").close()
 

@@ -6,7 +6,7 @@
 (function () {
   'use strict';
 
-  const { el, fill, named } = window.BaitaParts;
+  const { el, fill, named, language } = window.BaitaParts;
   const POLL_MS = 250, AWAY_MS = 2000, NEW = 'new';
 
   class ImportDesk {
@@ -47,7 +47,7 @@
 
     async ask(path, options) {
       const mark = path.includes('?') ? '&' : '?';
-      const address = `../desk${path}${mark}set=${this.page.state.dataset}&lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`;
+      const address = `../desk${path}${mark}set=${this.page.state.dataset}&lang=${language()}`;
       const reply = await fetch(address, options).catch(() => { throw Object.assign(new Error(this.text.unreachable), { away: true }); });
       const said = await reply.json().catch(() => ({}));
       if (!reply.ok) throw Object.assign(new Error(said.error || this.text.failed), { status: reply.status });

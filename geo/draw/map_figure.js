@@ -6,14 +6,13 @@
 (function () {
   'use strict';
 
-  const { el, fill, data } = window.BaitaParts;
+  const { el, fill, data, language } = window.BaitaParts;
   const WAIT_MS = 250, POLL_MS = 250, EDGE_PX = 28, TABS_PX = 24, SCENE_MS = 1600;
   const FORMATS = { picture: ['png', 'pptx', 'pdf', 'svg'], table: ['xlsx', 'csv', 'gpkg', 'geojson'], page: ['html'] };
   const FRESH = { title: '', preset: '16:9-1080', labels: 'auto', series: '', scope: 'all', public: false };
 
   /** What the server says if it asks for patience (too busy, or its database is away): words for the person. */
   const later = error => ([429, 503].includes(error.status) ? error.said : '');
-  const language = () => (document.documentElement.lang.startsWith('zh') ? 'zh' : 'en');
 
   /** The options of a picture, beside the map; a preview by the real renderer, and the ways to take it along. */
   class FigurePanel {
@@ -304,7 +303,7 @@
   }
 
   /** In which language a refusal is to be. */
-  function spoken() { return `?lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`; }
+  function spoken() { return `?lang=${language()}`; }
 
   /** The kept schemes; in presentation they are the scenes that the arrows step through. */
   class Scenes {

@@ -6,7 +6,7 @@
 (function () {
   'use strict';
 
-  const { el, fill, data, Attributes, DetailPanel, SiteTable, Stage } = window.BaitaParts;
+  const { el, fill, data, Attributes, DetailPanel, SiteTable, Stage, language } = window.BaitaParts;
   const SCALE_PX = 120;
   const LOOK_MS = 1000; // how often a page in sight asks whether somebody else has changed something
   const AGAIN_MS = 2000; // and how long it leaves a server alone that could not say
@@ -233,7 +233,7 @@
       if (!state || document.hidden || this.looking || this.away) return;
       this.looking = true;
       try {
-        const { version } = await data.json(`../version/${state.dataset}?lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`);
+        const { version } = await data.json(`../version/${state.dataset}?lang=${language()}`);
         if (this.trouble) this.post('trouble', { words: this.trouble = '' });
         if (version !== this.state.version && state.version === this.state.version && version !== this.asked) {
           this.asked = version;

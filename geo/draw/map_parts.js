@@ -27,6 +27,9 @@
     return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all));
   }
 
+  /** The language of the page, as the server names it. */
+  const language = () => (document.documentElement.lang.startsWith('zh') ? 'zh' : 'en');
+
   /** Our word for a name that data brings; the name itself if it is none of ours, be it `constructor`. */
   function named(words, name) {
     return Object.hasOwn(words, name) ? words[name] : name;
@@ -504,5 +507,5 @@
     }
   }
 
-  window.BaitaParts = { el, fill, named, data, Attributes, DetailPanel, SiteTable, Stage };
+  window.BaitaParts = { el, fill, named, language, data, Attributes, DetailPanel, SiteTable, Stage };
 })();

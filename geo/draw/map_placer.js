@@ -6,7 +6,7 @@
 (function () {
   'use strict';
 
-  const { el, fill, data } = window.BaitaParts;
+  const { el, fill, data, language } = window.BaitaParts;
   const CLICK_PX = 8, SAME_PX = 4, EDGE_PX = 30, SIGNS = '①②③④⑤⑥⑦⑧⑨';
 
   class Placer {
@@ -80,7 +80,7 @@
       const { page, site } = this, { text, state } = page, id = encodeURIComponent(site.id);
       try {
         // A geocoder on the network may take its time; what is known here is shown at once.
-        const asked = data.json(`../candidates/${state.dataset}/${id}.json?lang=${document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'}`).catch(() => ({ candidates: [], online: '' }));
+        const asked = data.json(`../candidates/${state.dataset}/${id}.json?lang=${language()}`).catch(() => ({ candidates: [], online: '' }));
         const about = await data.json(`${page.siteBase}${id}.json`);
         if (this.site !== site || !this.active) return;
         const words = [this.queue ? `${this.queue.at + 1} / ${this.queue.rows.length}` : '', text.reasons[about.reason] || '', about.place, about.street].filter(Boolean);

@@ -409,5 +409,5 @@
     }
   }
 
-  window.BaitaTime = { TimeBar, signs };
+  window.BaitaTime = { TimeBar };
 })();

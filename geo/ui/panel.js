@@ -359,7 +359,8 @@ function paintDelta(chip, delta) {
   let node = chip.querySelector('.delta');
   if (!delta) { if (node) node.remove(); return; }
   if (!node) { node = document.createElement('i'); node.className = 'delta'; chip.append(node); }
-  node.textContent = MAP.frame.contentWindow.BaitaTime.signs(delta);
+  // Its twin is `signs` of map_time.js, in a frame that may not be there yet when the chips are.
+  node.textContent = [delta[0] ? `+${delta[0]}` : '', delta[1] ? `−${delta[1]}` : ''].filter(Boolean).join('/');
 }
 
 function buildChips(host, page, words) {

@@ -142,9 +142,9 @@ class Server:
             return json.load(reply)
 
 
-def start_server(folder: Path, **settings: str) -> Iterator[Server]:
+def start_server(folder: Path, *options: str, **settings: str) -> Iterator[Server]:
     """Yield a running app whose stores are in a folder; a traceback in its output fails the tests."""
-    server = Server(folder, settings=settings)
+    server = Server(folder, *options, settings=settings)
     try:
         server.wait()
         yield server

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from driver import Server, Tab, start_server
-from postgres_server import NoServer, PrivateServer
+from postgres_server import PrivateServer
 
 pytestmark = pytest.mark.browser
 
@@ -14,19 +14,11 @@ NOISE = r"503 http|status of 503"
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[PrivateServer]:
-    try:
-        server = PrivateServer()
-    except NoServer as reason:
-        pytest.skip(str(reason))
-    with server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def app(database: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def app(
+    private_postgis: PrivateServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("database-away")
-    yield from start_server(folder, BAITA_STORE=database.url)
+    yield from start_server(folder, BAITA_STORE=private_postgis.url)
 
 
 def _note(tab: Tab, words: str) -> None:
@@ -45,13 +37,13 @@ def _banner(tab: Tab, words: str) -> None:
     )
 
 
-def test_a_page_outlives_its_database(open_tab, app, database):
+def test_a_page_outlives_its_database(open_tab, app, private_postgis):
     tab = open_tab(app)
     tab.choose(SITE)
     _note(tab, "停之前")
     tab.until("baita.detail.node.textContent.includes('停之前')")
     tab.token()
-    database.stop()
+    private_postgis.stop()
     _banner(tab, "连不上数据库")
     _note(tab, "停的时候")
     tab.until(
@@ -61,7 +53,7 @@ def test_a_page_outlives_its_database(open_tab, app, database):
     tab.hide(HIDDEN)
     assert tab.kept()
     late = open_tab_while_away(tab, app)
-    database.start()
+    private_postgis.start()
     _banner(tab, tab.text["chips"]["back"])
     tab.until("!document.querySelector('.baita-link').textContent", of="top")
     _note(tab, "之后")
@@ -85,10 +77,10 @@ def open_tab_while_away(tab: Tab, app: Server):
 
 
 def test_a_page_opened_while_there_was_never_a_database_opens_when_it_is_there(
-    open_tab, database, tmp_path, chromium
+    open_tab, private_postgis, tmp_path, chromium
 ):
-    database.stop()
-    app = Server(tmp_path, settings={"BAITA_STORE": database.url})
+    private_postgis.stop()
+    app = Server(tmp_path, settings={"BAITA_STORE": private_postgis.url})
     context = chromium.new_context(locale="zh-CN")
     try:
         app.wait()
@@ -99,7 +91,7 @@ def test_a_page_opened_while_there_was_never_a_database_opens_when_it_is_there(
         assert "不用重新加载" in words
         assert "Traceback" not in words
         assert "/" not in words.replace("PNG", "")
-        database.start()
+        private_postgis.start()
         page.wait_for_selector(".baita-chips .chip", timeout=20_000)
     finally:
         context.close()

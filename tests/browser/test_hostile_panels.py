@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from driver import PC, Server, Tab, new_context
+from driver import PC, Server, Tab, new_context, start_server
 from naughty import (
     COMMANDS,
     FORMULAS,
@@ -130,13 +130,7 @@ server_metadata_url = "http://127.0.0.1:9/.well-known/openid-configuration"
 """
     )
     settings = {"BAITA_SIGN_IN": "oidc", "BAITA_ADMINS": PERSON, "BAITA_TITLE": TITLE, **SECRETS}
-    server = Server(folder, f"--secrets.files={folder / 'secrets.toml'}", settings=settings)
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
-    assert "Traceback" not in server.log(), server.log()
+    yield from start_server(folder, f"--secrets.files={folder / 'secrets.toml'}", **settings)
 
 
 @pytest.fixture(scope="module")
