@@ -182,7 +182,7 @@
       this.listenTo(this.layer);
       this.map.on('moveend', () => this.tellView());
       if (!window.BaitaHandout) {
-        setInterval(() => this.lookForNews(), LOOK_MS);
+        this.lookLater();
         document.addEventListener('visibilitychange', () => this.lookForNews());
       }
       document.addEventListener('keydown', event => {
@@ -225,6 +225,12 @@
         button.title = `${label} (${name === 'undo' ? 'Ctrl+Z' : 'Ctrl+Y'})`;
         button.setAttribute('aria-label', button.title);
       }
+    }
+
+    /** Look for news a second after the last answer; a state for a click is one too, so clicking asks nothing more. */
+    lookLater() {
+      clearTimeout(this.nextLook);
+      this.nextLook = setTimeout(() => this.lookForNews().finally(() => this.lookLater()), LOOK_MS);
     }
 
     /** See whether somebody else has changed something, and then have the page run again. */
@@ -270,6 +276,7 @@
       if (turn !== this.turn) return; // a later state is on its way
       const before = this.state;
       this.state = state;
+      if (this.nextLook) this.lookLater();
       this.canEdit = state.editable;
       this.canImport = state.importable;
       this.showSteps();

@@ -49,6 +49,24 @@ def test_what_one_places_another_sees_without_a_click(office, open_tab, desk):
     office.until("word => baita.detail.node.textContent.includes(word)", word)
 
 
+def test_a_page_that_gets_answers_does_not_ask_for_news_and_asks_again_when_they_end(office):
+    office.js(
+        """() => new Promise(done => {
+          baita.answered = 0;
+          const steady = setInterval(() => {
+            baita.setState(baita.state);
+            if (++baita.answered < 25) return;
+            clearInterval(steady);
+            done();
+          }, 100);
+          performance.clearResourceTimings();
+        })"""
+    )
+    asked = "performance.getEntriesByType('resource').filter(e => e.name.includes('/version/')).length"
+    assert office.js(asked) == 0
+    office.until(f"{asked} >= 2")
+
+
 def test_a_write_by_another_program_is_seen_too(office, desk):
     _place(desk)
     office.switch(office.chip(STOPPED)).hide(STOPPED)
