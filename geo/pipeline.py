@@ -502,6 +502,8 @@ def prepare_store(
     ------
     SiteMapError
         If the store cannot be opened or the project's own files cannot be read.
+    ValueError
+        If the name is none of the two.
     """
     if name not in (BULLETIN, DEMO):
         raise ValueError(f"{name} is not one of {BULLETIN}, {DEMO}")

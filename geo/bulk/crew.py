@@ -47,7 +47,13 @@ class Workers:
         self._client = client
 
     def do(self, work: Work, job: Job, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
-        """Yield what came of each partition as it is done; one whose worker died is done by another."""
+        """Yield what came of each partition as it is done; one whose worker died is done by another.
+
+        Raises
+        ------
+        BulkError
+            If one partition ended several workers, or what a partition raises itself.
+        """
         from distributed import KilledWorker
 
         waiting = iter(numbers)

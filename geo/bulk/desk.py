@@ -199,7 +199,13 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return what `write_json` wrote; None if nothing is there."""
+    """Return what `write_json` wrote; None if nothing is there.
+
+    Raises
+    ------
+    BulkError
+        If it cannot be read or is damaged.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -213,7 +219,7 @@ def read_json(path: Path) -> Any:
 
 
 def need_json(path: Path) -> Any:
-    """Return what `write_json` wrote; `BulkError` if nothing is there."""
+    """Return what `write_json` wrote; `BulkError` if nothing is there or it is damaged."""
     found = read_json(path)
     if found is None:
         raise _damaged(path)

@@ -86,7 +86,13 @@ def id_mark(site_id: str) -> int:
 
 
 def locate_part(job: Job, number: int) -> dict[str, Any]:
-    """Read and locate a partition, keep its sites as GeoParquet and its problems; return the counts."""
+    """Read and locate a partition, keep its sites as GeoParquet and its problems; return the counts.
+
+    Raises
+    ------
+    RuntimeError
+        If rows read are not located + not located + problems: a fault of ours, and nothing counts as done.
+    """
     began = time.monotonic()
     desk, categories = _begin(job), district_categories(job.settings)
     before, after = desk.meeting(number)

@@ -48,7 +48,13 @@ def open_rows(source: str, *, categories: Categories) -> RowStream:
 
 
 def split_table(source: str) -> tuple[str, str]:
-    """Return an address without its `table`, and the table (`sites` by default)."""
+    """Return an address without its `table`, and the table (`sites` by default).
+
+    Raises
+    ------
+    SourceError
+        If the address cannot be read, or the table in it is not a name.
+    """
     try:
         parts = urlsplit(source)
     except ValueError:  # its text is the address

@@ -251,7 +251,13 @@ def plain(text: str) -> str:
 
 
 def write_file(target: Path, data: bytes) -> Path:
-    """Write a file whole or not at all, and never in the place of a device, a pipe or a folder."""
+    """Write a file whole or not at all, and never in the place of a device, a pipe or a folder.
+
+    Raises
+    ------
+    ExportError
+        If the target is no ordinary file or cannot be written; what was there is still there.
+    """
     if target.exists() and not target.is_file():
         raise ExportError(f"{target.name} is no ordinary file: choose another name")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")

@@ -353,7 +353,23 @@ def draw_symbol(
     gid: str | None = None,
     radius: float = SYMBOL_RADIUS,
 ) -> None:
-    """Draw one symbol at each place: the class by its shape, the status by fill and glyph."""
+    """Draw one symbol at each place: the class by its shape, the status by fill and glyph.
+
+    Parameters
+    ----------
+    axes
+        Whose data unit is the figure's: 1/72 inch.
+    places
+        Array (n, 2) of x to the right and y as the axes have it.
+    status, shape
+        What is drawn; see `paint_symbol` and `marker_path`.
+    approximate
+        Hollow and dashed: the place is that of a street or a community.
+    gid
+        Id of the group in SVG.
+    radius
+        In points.
+    """
     paint = paint_symbol(status, approximate=approximate)
     marker, (x, y) = marker_path(shape), places.T
     # Matplotlib shrinks a path to the unit square; give it back the size it asks for.

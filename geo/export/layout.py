@@ -656,7 +656,7 @@ def text_width(text: str, size: float) -> float:
 def cut_middle(
     text: str, size: float, room: float, width: Callable[[str, float], float] = text_width
 ) -> str:
-    """Return a text cut to a width in its middle, because names often differ at their end."""
+    """Return a text cut to a room in its middle, as names often differ at their end; size and room in points."""
     if len(text) <= LONGEST_LINE and width(text, size) <= room:
         return text
     head, tail = text[:-5][:LONGEST_LINE], text[-5:]

@@ -79,7 +79,13 @@ class Layers:
     def features(
         self, progress: Progress, cancelled: Callable[[], bool]
     ) -> Iterator[Found | Left | RowProblem]:
-        """Give what each feature is, in the order of the file."""
+        """Give what each feature is, in the order of the file.
+
+        Raises
+        ------
+        SourceError
+            If `cancelled` says so.
+        """
         for number, chunk in enumerate(self._chunks):
             if cancelled():
                 raise SourceError(f"{self._path.name}: stopped")
@@ -407,7 +413,13 @@ _MAGIC = {".gpkg": b"SQLite format 3\0", ".shp": b"\x00\x00\x27\x0a"}
 
 
 def check_content(path: Path) -> None:
-    """Refuse a file that is not what its ending says: GDAL would take it for something that reads other files."""
+    """Refuse a file that is not what its ending says: GDAL would take it for something that reads other files.
+
+    Raises
+    ------
+    SourceError
+        If the content is of another kind, too large for text, damaged, or holds a view or a virtual table.
+    """
     ending = path.suffix.lower()
     if ending not in _MAGIC and path.stat().st_size > _LARGEST_TEXT:
         raise SourceError(f"{path.name} is too large for a text file; export it as GeoPackage")

@@ -29,7 +29,13 @@ def role_of(db: Database, name: str) -> Role | None:
 
 
 def give_role(db: Database, name: str, role: Role, author: Author) -> None:
-    """Give a person a role instead of the one before, and write that down."""
+    """Give a person a role instead of the one before, and write that down.
+
+    Raises
+    ------
+    StoreError
+        If the name is empty or holds NUL.
+    """
     if not check_text("the name of the person", name).strip():
         raise StoreError("a person needs a name")
     db.execute(

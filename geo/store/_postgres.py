@@ -397,7 +397,13 @@ class PostgresConnections:
         return connection
 
     def checked_out(self) -> PoolProxiedConnection:
-        """Return a connection of the pool."""
+        """Return a connection of the pool.
+
+        Raises
+        ------
+        StoreError
+            If the store was closed.
+        """
         if self._closed:
             raise StoreError(f"{NAME} was closed: open the store again")
         if os.getpid() != self._process:

@@ -147,7 +147,7 @@ def history_text(column: str, value: SqlValue) -> str:
 
 
 def short_wkt(shape: shapely.Geometry | None) -> str:
-    """Return a shape as WKT to 7 decimals (1 cm), cut at `WKT_LENGTH` characters."""
+    """Return a shape in WGS84 degrees as WKT to 7 decimals (1 cm), cut at `WKT_LENGTH` characters."""
     if shape is None:
         return ""
     text = shapely.to_wkt(shape, rounding_precision=7, trim=True)

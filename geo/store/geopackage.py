@@ -69,7 +69,13 @@ class GeoPackageStore(SiteStore):
             return list(_file.quick_faults(db))
 
     def refuse_damaged(self) -> None:
-        """Look at the file's pages; see `SiteStore.refuse_damaged`."""
+        """Look at the file's pages; see `SiteStore.refuse_damaged`.
+
+        Raises
+        ------
+        StoreError
+            If SQLite finds them damaged; the message names the newest backup.
+        """
         faults = self.structure_faults()
         if faults:
             log.error("%s is damaged: %s", self._name, faults)

@@ -233,7 +233,13 @@ class Transport(BaseSyncAdapter):  # type: ignore[misc]  # geopy has no types
         return reply.body
 
     def get_json(self, url: str, *, timeout: float, headers: Mapping[str, str]) -> Json:
-        """Return the parsed body; NaN and Infinity become None."""
+        """Return the parsed body; NaN and Infinity become None.
+
+        Raises
+        ------
+        GeocoderParseError
+            If the body is not JSON; else as `get_text`.
+        """
         text = self.get_text(url, timeout=timeout, headers=headers)
         try:
             content = json.loads(text, parse_constant=_nothing)

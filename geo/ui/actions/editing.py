@@ -51,7 +51,13 @@ def _seen(snapshot: AnySnapshot, site_id: str) -> gpd.GeoDataFrame:
 
 
 def edit_many(asked: Action) -> None:
-    """Change the same of many sites: those that nobody has changed since the person's page got its data."""
+    """Change the same of many sites: those that nobody has changed since the person's page got its data.
+
+    Raises
+    ------
+    SiteMapError
+        If the sites are of several kinds and a status is given, or a value is not one the field may have.
+    """
     library, dataset = get_library(), current_dataset()
     seen = chosen_rows(library.at(dataset, str(asked.get("version"))), asked.get("rows"))
     values, kinds = asked.get("values"), set(seen["kind"])

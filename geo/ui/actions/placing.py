@@ -41,7 +41,13 @@ def place(asked: Action) -> None:
 
 
 def choose_candidate(asked: Action) -> None:
-    """Put a site on one of the places the page has shown; not on another, should the list have changed since."""
+    """Put a site on one of the places the page has shown; not on another, should the list have changed since.
+
+    Raises
+    ------
+    SiteMapError
+        If that place is not among the candidates any more.
+    """
     store, site_id = page_store(current_dataset()), str(asked.get("site_id"))
     site = store.site(site_id)
     found = site_candidates(site, get_library().settings)

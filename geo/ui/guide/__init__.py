@@ -42,7 +42,13 @@ class Chapter:
 
 
 def chapters(language: str) -> list[Chapter]:
-    """Return the chapters of a language in order."""
+    """Return the chapters of a language in order.
+
+    Raises
+    ------
+    ValueError
+        If a file is not called like a chapter.
+    """
     found = []
     for path in sorted((FOLDER / language).glob("*.md")):
         name = _CHAPTER.fullmatch(path.name)
