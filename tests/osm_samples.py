@@ -8,6 +8,9 @@ from xml.sax.saxutils import quoteattr
 
 import osmium
 import osmium.osm.mutable as mutable
+import shapely
+
+from geo.locate.stretch import Plane
 
 WEST, SOUTH, EAST, NORTH = CITY_BBOX = (123.13, 41.24, 123.21, 41.30)
 DAY = "2026-09-30"
@@ -220,3 +223,24 @@ def _railway(town: Extract, half_m: int) -> None:
         line = [at(-2300 + shift + y * 0.25, y) for y in range(-half_m, half_m + 1, 300)]
         town.way(line, railway="rail", name="样例铁路")
     town.node(*at(-2290, 0), railway="station", name="样例站")
+
+
+# --- roads by metres around the middle ---------------------------------------------------------------
+
+
+def line(*metres):
+    """A line through places in metres east and north of the middle (EPSG:4326, lon-lat)."""
+    return shapely.LineString([at(*xy) for xy in metres])
+
+
+def street(east):
+    """A street to the north and south, so many metres east of the middle."""
+    return line((east, -300), (east, 300))
+
+
+def metres(shape):
+    """The length of a shape in metres."""
+    return shapely.length(Plane(shape).flat(shape))
+
+
+MAIN = line((-2000, 0), (2000, 0))

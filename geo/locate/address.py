@@ -18,6 +18,7 @@ import shapely
 import shapely.ops
 
 from geo.locate.names import HOME, normalise_name
+from geo.locate.stretch import GAP_M, JUNCTION_M, Plane, cut_road
 from geo.site import PRECISIONS, Precision, Reason
 
 NEARBY_M = 200.0
@@ -25,10 +26,8 @@ NEARBY_M = 200.0
 
 _Floats = npt.NDArray[np.float64]
 
-_JUNCTION_M = 20.0  # half the width of a crossing of two main roads
+_CROSSING_M = 20.0  # half the width of a crossing of two main roads
 _PIN_M = 100.0  # a crossing known less well than this is not drawn as a pin
-_GAP_M = 30.0  # lines of a T-junction may end this far from each other
-_ONE_JUNCTION_M = 80.0  # two carriageways cross another road within this
 _FARTHEST_M = 2000.0  # a distance from a crossing beyond this is not one that somebody paced
 
 
@@ -286,13 +285,13 @@ def _meet(name: str, one: str, other: str, lines: Sequence[KnownRoad]) -> Spot |
         return _nowhere(name, Reason.NO_COORDINATE, f"{one}与{other}的已知线形不相交")
     middle = spots.mean(axis=0)
     spread = float(np.hypot(*(spots - middle).T).max())
-    if spread > _ONE_JUNCTION_M / 2:
+    if spread > JUNCTION_M / 2:
         note = f"{one}与{other}有不止一个交叉口（{len(spots)} 处）"
         return _nowhere(name, Reason.AMBIGUOUS, note)
     stated = _worst(known)
-    within = None if stated is None else max(stated + spread + gap, _JUNCTION_M)
+    within = None if stated is None else max(stated + spread + gap, _CROSSING_M)
     pin = within is not None and within <= _PIN_M
-    point = shapely.Point(_Plane(known[0].line).back(middle))
+    point = Plane(known[0].line).back(shapely.Point(middle))
     precision = Precision.INTERSECTION if pin else Precision.ROAD
     note = "由两条已知道路的线形求得"
     return Spot(name, point, precision, within, 95.0, Reason.FOUND, note)
@@ -316,10 +315,10 @@ def _line_of(name: str, lines: Sequence[KnownRoad]) -> KnownRoad | None:
 
 def _crossings(one: shapely.Geometry, other: shapely.Geometry) -> tuple[_Floats, float]:
     """Return where two lines meet, in metres on the plane of the first, n × 2, and the gap between them."""
-    plane = _Plane(one)
+    plane = Plane(one)
     first, second = plane.flat(one), plane.flat(other)
     gap = float(shapely.distance(first, second))
-    if gap > _GAP_M:
+    if gap > GAP_M:
         return np.empty((0, 2)), gap
     if gap > 0:
         return shapely.get_coordinates(shapely.shortest_line(first, second)).mean(axis=0)[None], gap
@@ -366,7 +365,7 @@ def _walk(
     line: shapely.Geometry, start: shapely.Point, far: float
 ) -> list[tuple[float, shapely.Point]]:
     """Return bearing (degrees east of north) and point of both ends of a walk along a line, if it is that long."""
-    plane = _Plane(line)
+    plane = Plane(line)
     origin = shapely.Point(shapely.get_coordinates(plane.flat(start))[0])
     parts = shapely.get_parts(plane.flat(line))
     flat = parts[int(np.argmin(shapely.distance(parts, origin)))]
@@ -376,7 +375,7 @@ def _walk(
     return [
         (
             math.degrees(math.atan2(point.x - origin.x, point.y - origin.y)),
-            shapely.Point(plane.back((point.x, point.y))),
+            plane.back(point),
         )
         for point in points
     ]
@@ -392,36 +391,16 @@ def _stretch(address: Address, lines: Sequence[KnownRoad]) -> Spot | None:
     ends = [_meet(name, address.road, road, lines) for road in address.between]
     if ends == [None, None]:
         return None
-    known = [(end, end.geometry) for end in ends if end is not None and end.geometry is not None]
-    road = _line_of(address.road, lines)
-    if len(known) < 2 or road is None:
+    known = [end for end in ends if end is not None and end.geometry is not None]
+    if len(known) < 2:
         unknown = next((end for end in ends if end is not None and end.geometry is None), None)
         return unknown or _nowhere(name, Reason.NO_COORDINATE, f"{first}或{last}没有线形")
-    part = _clip(road.line, [point for _, point in known])
-    if part is None:
-        why = f"{address.road}的线形在{first}与{last}之间不是一条连续的线"
-        return _nowhere(name, Reason.AMBIGUOUS, why)
-    within = _worst([end for end, _ in known])
+    named = [_line_of(one, lines) for one in (address.road, *address.between)]
+    stretch = cut_road(*(road.line for road in named if road is not None))
+    if stretch.line is None:
+        return _nowhere(name, stretch.reason, f"{address.road}：{stretch.note}")
     note = "按两端交叉口截取道路的一段"
-    return Spot(name, part, Precision.ROAD, within, 95.0, Reason.FOUND, note)
-
-
-def _clip(line: shapely.Geometry, ends: Sequence[shapely.Geometry]) -> shapely.Geometry | None:
-    """Return what of a line lies between two points on it; of two carriageways both; None if neither reaches both."""
-    plane = _Plane(line)
-    marks = [plane.flat(end) for end in ends]
-    clipped: list[shapely.LineString] = []
-    for part in shapely.get_parts(plane.flat(line)):
-        if max(part.distance(mark) for mark in marks) > _ONE_JUNCTION_M:
-            continue
-        cuts = sorted(float(shapely.line_locate_point(part, mark)) for mark in marks)
-        if cuts[0] < cuts[1]:
-            piece = shapely.ops.substring(part, cuts[0], cuts[1])
-            clipped.append(shapely.LineString(piece.coords))
-    if not clipped:
-        return None
-    shape = clipped[0] if len(clipped) == 1 else shapely.MultiLineString(clipped)
-    return shapely.transform(shape, plane.back)
+    return Spot(name, stretch.line, Precision.ROAD, _worst(known), 95.0, Reason.FOUND, note)
 
 
 # --- on the ground ------------------------------------------------------------------------------------
@@ -436,26 +415,7 @@ def _sum(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else one + other
 
 
-class _Plane:
-    """Metres east and north around a shape; within 1 % inside one city."""
-
-    _METRES_PER_DEGREE = 111_195.0  # of latitude, on a sphere of 6,371 km
-
-    def __init__(self, around: shapely.Geometry) -> None:
-        _, south, _, north = shapely.bounds(around)
-        east = math.cos(math.radians((south + north) / 2))
-        self._scale = np.array([east, 1.0]) * self._METRES_PER_DEGREE
-
-    def flat(self, shape: shapely.Geometry) -> shapely.Geometry:
-        """Return a shape in metres."""
-        return shapely.transform(shape, lambda lonlat: lonlat * self._scale)
-
-    def back(self, metres: npt.ArrayLike) -> _Floats:
-        """Return longitudes and latitudes of spots in metres, n × 2 or one pair."""
-        return np.asarray(np.asarray(metres) / self._scale)
-
-
 def _farthest_m(point: shapely.Point, shape: shapely.Geometry) -> float:
-    plane = _Plane(point)
+    plane = Plane(point)
     here = shapely.get_coordinates(plane.flat(point))[0]
     return float(np.hypot(*(shapely.get_coordinates(plane.flat(shape)) - here).T).max())

@@ -27,7 +27,7 @@ from geo.locate.features import Found, Left, osm_features
 from geo.locate.gazetteer import Place
 from geo.locate.layers import LayerFields, Layers
 from geo.locate.names import HOME, normalise_name
-from geo.locate.roads import Plane
+from geo.locate.stretch import Plane
 from geo.osm import ATTRIBUTION, Bbox, Progress, check_bbox, is_osm, no_progress
 from geo.site import PRECISIONS, RowProblem
 

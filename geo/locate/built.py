@@ -19,7 +19,7 @@ from geo.errors import SchemaError, SourceError
 from geo.locate.gazetteer import KINDS, Place, read_gazetteer
 from geo.locate.layers import check_content
 from geo.locate.names import HOME, normalise_name
-from geo.locate.roads import Plane
+from geo.locate.stretch import Plane
 from geo.osm import Bbox
 from geo.site import PRECISIONS, RowProblem
 

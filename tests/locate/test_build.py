@@ -33,7 +33,7 @@ from geo.locate.build import (
 )
 from geo.locate.datum import from_wgs84
 from geo.locate.gazetteer import Place, read_gazetteer
-from geo.locate.roads import Plane
+from geo.locate.stretch import Plane
 from geo.site import SiteRecord, Source
 
 WIDE = (123.10, 41.20, 123.25, 41.34)
