@@ -46,7 +46,7 @@ def font_families(text: str) -> list[str]:
     """
     office = office_font()
     families = [office] if office else []
-    missing = _without_glyph(text, [*families, GLYPH_FONT])
+    missing = without_glyph(text, [*families, GLYPH_FONT])
     if missing:
         families.append(_packaged_family("".join(sorted(missing))))
     return [*families, GLYPH_FONT]
@@ -59,12 +59,8 @@ def office_font() -> str | None:
     return next((name for name in OFFICE_FONTS if name in installed), None)
 
 
-def missing_glyphs(text: str) -> str:
-    """Return the characters for which no font of `font_families` has a glyph, sorted; "" when all have one."""
-    return "".join(sorted(_without_glyph(text, font_families(text))))
-
-
-def _without_glyph(text: str, families: list[str]) -> set[str]:
+def without_glyph(text: str, families: list[str]) -> set[str]:
+    """Return the characters of a text for which none of some fonts has a glyph."""
     wanted = {c for c in text if not c.isspace() and c.isprintable()}
     for family in families:
         wanted -= _characters(family)

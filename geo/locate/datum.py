@@ -13,11 +13,8 @@ Inside `geo/` every point is WGS84, (longitude, latitude).
 x is always the longitude or easting and y the latitude or northing, also for EPSG:4550 and its
 family, whose official axis order is north first.
 
-**Converting twice is an error**, and the shapes here leave no room for it. What a source says is a
-`RawPoint`, which carries its datum and never changes (`raw_x`, `raw_y`, `raw_datum` of the site
-table); every conversion starts there, so doing it again gives the same answer. That answer is a
-`LonLat`, which has neither a datum nor a way to convert it, and fits no function here as it is:
-they all want x, y and a datum.
+**Converting twice is an error.** What a source says is kept as it is beside its datum (`raw_x`, `raw_y`, `raw_datum`
+of the site table), and every conversion starts there, so doing it again gives the same answer.
 
 Formulas: neither GCJ-02 nor BD-09 was ever published by its owner. The forward formulas are the
 ones in public use since 2010 (GCJ-02, Krasovsky 1940 ellipsoid) and 2013 (BD-09), written out at
@@ -32,7 +29,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -61,49 +58,6 @@ class Datum(StrEnum):
     CGCS2000 = "cgcs2000"
     GCJ02 = "gcj02"
     BD09 = "bd09"
-
-
-class LonLat(NamedTuple):
-    """A point in WGS84 degrees, finished: it has no datum and nothing converts it again."""
-
-    lon: float
-    lat: float
-
-
-@dataclass(frozen=True, slots=True)
-class RawPoint:
-    """A point as its source wrote it: the only thing that is ever converted.
-
-    Parameters
-    ----------
-    x
-        Longitude in degrees, or easting in metres.
-    y
-        Latitude in degrees, or northing in metres.
-    datum
-        Any word `parse_datum` knows; kept in its canonical form.
-
-    Raises
-    ------
-    DatumError
-        If the datum is not known.
-
-    Examples
-    --------
-    >>> RawPoint(123.180867, 41.284277, "百度坐标")
-    RawPoint(x=123.180867, y=41.284277, datum='bd09')
-    """
-
-    x: float
-    y: float
-    datum: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "datum", parse_datum(self.datum))
-
-    def to_wgs84(self) -> LonLat:
-        """Return the point in WGS84 degrees; raises `DatumError` as the function of that name."""
-        return LonLat(*to_wgs84(self.x, self.y, self.datum))
 
 
 # --- words for a datum ----------------------------------------------------------------------------
@@ -711,7 +665,7 @@ def parse_coordinate(text: str) -> tuple[float, float]:
     -------
     x, y
         Longitude and latitude in degrees, or easting and northing in metres. The text does not say
-        the datum: ask for it, and keep all three as a `RawPoint`. Labels decide the order. Without
+        the datum: ask for it, and keep all three. Labels decide the order. Without
         labels one of two degrees must lie beyond 90, as only a longitude can; of two metres the
         northing is the number with 7 digits, the easting the one with 6 or 8.
 

@@ -15,7 +15,7 @@ import shapely
 from export_samples import make_grid, make_site, make_wording
 
 from geo.export.figure import all_text, clipped, write_pdf, write_png, write_svg
-from geo.export.fonts import _packaged_family, font_families, missing_glyphs
+from geo.export.fonts import _packaged_family, font_families, without_glyph
 from geo.export.frame import PRESETS
 from geo.export.layout import text_width
 from geo.site import make_sites
@@ -97,7 +97,7 @@ def test_the_notice_of_invented_data_is_on_the_picture(lay):
 
 @pytest.mark.parametrize("text", ["白塔区", "䶮囧昇", "✓◐✕?", "±…·–「」ａ１"])
 def test_no_character_is_without_a_glyph(text):
-    assert missing_glyphs(text) == ""
+    assert not without_glyph(text, font_families(text))
 
 
 def test_without_an_office_font_the_packaged_one_is_cut_and_used(monkeypatch, tmp_path, lay):
@@ -108,7 +108,7 @@ def test_without_an_office_font_the_packaged_one_is_cut_and_used(monkeypatch, tm
         sheet = lay(make_sites([make_site(0, 123.17, 41.26, name="䶮囧昇")]))[0]
         families = font_families("".join(sorted(set(all_text(sheet)))))
         assert families[0].startswith("Baita ")
-        assert missing_glyphs("䶮囧昇") == ""
+        assert not without_glyph("䶮囧昇", font_families("䶮囧昇"))
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a sign without a glyph is one
             picture = write_png(sheet)

@@ -4,7 +4,6 @@ The numbers come from FACTS.md, from PROJ, from published examples or from the f
 """
 
 import math
-from dataclasses import FrozenInstanceError
 
 import GeoToolCN
 import numpy as np
@@ -17,8 +16,6 @@ from geo.errors import DatumError, SiteMapError
 from geo.locate.datum import (
     CHINA_BOX,
     Datum,
-    LonLat,
-    RawPoint,
     convert,
     from_wgs84,
     offset_grid,
@@ -306,32 +303,6 @@ def test_an_answer_does_not_depend_on_where_a_million_points_are_cut():
         assert [np.ptp(a) for a in out] == [pytest.approx(0, abs=1e-13)] * 2
 
 
-# --- converting twice -----------------------------------------------------------------------------
-
-
-def test_a_raw_point_gives_the_same_answer_however_often_it_is_asked():
-    raw = RawPoint(123.180867, 41.284277, "百度坐标")
-    assert raw.datum == "bd09"
-    assert raw.to_wgs84() == raw.to_wgs84()
-    assert raw.to_wgs84() == LonLat(*to_wgs84(raw.x, raw.y, raw.datum))
-    with pytest.raises(FrozenInstanceError):
-        raw.datum = "gcj02"  # type: ignore[misc]
-
-
-def test_a_finished_point_fits_no_conversion():
-    done = RawPoint(123.180867, 41.284277, "bd09").to_wgs84()
-    assert not hasattr(done, "to_wgs84")
-    assert not hasattr(done, "datum")
-    for convert_again in (RawPoint, to_wgs84, from_wgs84):
-        with pytest.raises(TypeError):
-            convert_again(done, "bd09")
-
-
-def test_a_raw_point_of_an_unknown_datum_cannot_exist():
-    with pytest.raises(DatumError, match="not known"):
-        RawPoint(123.1, 41.2, "local grid")
-
-
 # --- errors ---------------------------------------------------------------------------------------
 
 
@@ -365,8 +336,6 @@ def test_a_raw_point_of_an_unknown_datum_cannot_exist():
 def test_a_value_out_of_range_is_named_and_never_mended(x, y, datum, said):
     with pytest.raises(DatumError, match=said):
         to_wgs84(x, y, datum)
-    with pytest.raises(DatumError, match=said):
-        RawPoint(x, y, datum).to_wgs84()
 
 
 def test_one_bad_point_among_many_is_counted_out():
