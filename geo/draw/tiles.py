@@ -27,6 +27,9 @@ from geo.errors import SiteMapError
 MAX_TILE = 2_000_000
 DEADLINE_S = 10.0
 KEPT_DAYS = 30.0
+MAX_KEPT = 2_000_000_000
+"""Bytes of tiles on disk; beyond, the oldest go."""
+_OLDEST = 500
 MAX_ZOOM = 18
 SERVICES = ("tianditu", "amap", "osm")
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
@@ -215,7 +218,7 @@ def _service(name: str, key: str, url: str, cache: Path) -> Basemap:
 
 
 class TileCache:
-    """Tiles of services, kept on disk for `KEPT_DAYS`; safe to use from any thread."""
+    """Tiles of services, kept on disk for `KEPT_DAYS`, up to `MAX_KEPT`; safe to use from any thread."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
@@ -228,6 +231,7 @@ class TileCache:
             "CREATE TABLE IF NOT EXISTS tiles (name TEXT, zoom INT, x INT, y INT, at REAL, data BLOB,"
             " PRIMARY KEY (name, zoom, x, y)) WITHOUT ROWID"
         )
+        db.execute("CREATE INDEX IF NOT EXISTS tiles_at ON tiles (at)")
         return db
 
     def get(self, name: str, spot: tuple[int, int, int]) -> bytes | None:
@@ -247,6 +251,21 @@ class TileCache:
             db.execute("DELETE FROM tiles WHERE at < ?", old)
             values = (name, *spot, time.time(), data)
             db.execute("INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?, ?, ?)", values)
+            if _bytes_used(db) > MAX_KEPT:
+                db.execute(
+                    "DELETE FROM tiles WHERE at <= (SELECT max(at) FROM"
+                    " (SELECT at FROM tiles ORDER BY at LIMIT ?))",
+                    (_OLDEST,),
+                )
+
+
+def _bytes_used(db: sqlite3.Connection) -> int:
+    """Return how much of a file holds something; what was deleted is used again before the file grows."""
+    pages, free, size = (
+        int(db.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -157,6 +157,18 @@ def test_old_tiles_are_fetched_again_and_a_broken_cache_only_costs_time(
     assert broken.get("a", (1, 2, 3)) is None
 
 
+def test_the_cache_stays_within_its_size_and_the_oldest_tiles_go(monkeypatch, tmp_path):
+    monkeypatch.setattr(tiles, "MAX_KEPT", 400_000)
+    monkeypatch.setattr(tiles, "_OLDEST", 5)
+    cache, picture = TileCache(tmp_path / "c.sqlite"), PNG + bytes(20_000)
+    for column in range(60):
+        cache.put("a", (9, column, 0), picture)
+    kept = [column for column in range(60) if cache.get("a", (9, column, 0)) == picture]
+    assert 10 <= len(kept) <= 20
+    assert kept == list(range(60 - len(kept), 60))
+    assert (tmp_path / "c.sqlite").stat().st_size < 600_000
+
+
 def test_only_pictures_have_a_type():
     assert media_type(PNG) == "image/png"
     assert media_type(b"\xff\xd8\xff\xe0") == "image/jpeg"
