@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from geo.category import Categories
     from geo.locate import Candidate
+    from geo.read.bulletin import Mention
     from geo.settings import Settings
     from geo.site import SiteRecord
     from geo.store import GeoPackageStore, SiteStore
@@ -118,13 +120,13 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _test(chosen: argparse.Namespace) -> int:
-    bootstrap.ensure_environment(("test",))
+    bootstrap.ensure_environment(bootstrap.test_extras())
     bootstrap.ensure_chromium()
     return bootstrap.run_tests(chosen.rest)
 
 
 def _setup(chosen: argparse.Namespace) -> int:
-    bootstrap.ensure_environment(("test",))
+    bootstrap.ensure_environment(bootstrap.test_extras())
     bootstrap.ensure_chromium()
     return 0
 
@@ -166,8 +168,9 @@ def _read_prose(chosen: argparse.Namespace, settings: Settings, categories: Cate
 
     with _open("", settings) as store:
         names = district.known_names(store.read_sites(), settings)
+    raw = read_document(chosen.file)
     bulletin, figures = pipeline.read_prose(
-        read_document(chosen.file),
+        raw,
         chosen.file.name,
         settings=settings,
         categories=categories,
@@ -175,17 +178,37 @@ def _read_prose(chosen: argparse.Namespace, settings: Settings, categories: Cate
         as_of=chosen.as_of,
     )
     checks = check_figures([figure.claim for figure in figures], categories=categories)
+    mentions = list(bulletin.mentions)
+    if chosen.model:
+        mentions += _ask_model(raw, mentions, categories)
     return _print_json(
         {
             "file": chosen.file.name,
             "as_of": bulletin.as_of,
-            "rows": len(bulletin.mentions) + len(bulletin.problems),
-            "records": [asdict(mention) for mention in bulletin.mentions],
+            "rows": len(mentions) + len(bulletin.problems),
+            "records": [asdict(mention) for mention in mentions],
             "claims": [asdict(one.claim) | {"start": one.start, "end": one.end} for one in figures],
             "checks": [asdict(check) for check in checks],
             "problems": [problem.as_dict() for problem in bulletin.problems],
         }
     )
+
+
+def _ask_model(raw: str, found: Sequence[Mention], categories: Categories) -> list[Mention]:
+    """Return what the model that is set up finds more in a text, which leaves this machine."""
+    from geo.errors import SourceError
+    from geo.pipeline import choice_key
+    from geo.read.endpoint import load_model
+
+    model = load_model(os.environ)
+    if model is None:
+        raise SourceError(
+            "no model is set up here: an administrator sets BAITA_MODEL_URL and BAITA_MODEL"
+        )
+    print(f"{len(raw)} characters leave this machine for {model.host}", file=sys.stderr)
+    known = {choice_key(one.kind, one.name) for one in found}
+    said = model.ask(raw, categories)
+    return [one for one in said if choice_key(one.kind, one.name) not in known]
 
 
 def _locate(chosen: argparse.Namespace) -> int:
@@ -326,11 +349,15 @@ def _bulk(chosen: argparse.Namespace) -> int:
 
 
 def _datum(chosen: argparse.Namespace) -> int:
-    from geo.locate.datum import convert, parse_datum
+    from geo.locate.datum import convert, offset_m, parse_datum, to_wgs84
 
     source, target = parse_datum(chosen.source), parse_datum(chosen.target)
     x, y = convert(chosen.x, chosen.y, source, target)
-    return _print_json({"x": x, "y": y, "datum": target, "from": source})
+    said: dict[str, object] = {"x": x, "y": y, "datum": target, "from": source}
+    if not source.startswith("epsg:"):
+        lon, lat = to_wgs84(chosen.x, chosen.y, source)
+        said["off_if_read_as_wgs84_m"] = round(offset_m(lon, lat, source), 1)
+    return _print_json(said)
 
 
 def _gazetteer(chosen: argparse.Namespace) -> int:
@@ -590,6 +617,11 @@ def _add_read(parser: argparse.ArgumentParser) -> None:
         type=date.fromisoformat,
         metavar="DATE",
         help="the day a bulletin speaks of, where it does not say the year",
+    )
+    parser.add_argument(
+        "--model",
+        action="store_true",
+        help="ask the language model of BAITA_MODEL_URL too: the text leaves this machine (问大模型)",
     )
 
 

@@ -13,6 +13,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import platform
 import re
 import runpy
 import shutil
@@ -148,6 +149,12 @@ def store_extras(env: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Return the extra that the store of this installation needs: none for a file."""
     scheme = env.get("BAITA_STORE", "").strip().partition("://")[0].lower()
     return ("postgis",) if scheme in ("postgresql", "postgres", "postgis") else ()
+
+
+def test_extras() -> tuple[str, ...]:
+    """Return the extras that the tests need: the fuzzer has wheels for one kind of machine only."""
+    has_wheel = sys.platform == "linux" and platform.machine() == "x86_64"
+    return ("test", "fuzz") if has_wheel and sys.version_info < (3, 14) else ("test",)
 
 
 def _release(version: str) -> tuple[int, ...]:

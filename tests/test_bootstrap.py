@@ -145,6 +145,24 @@ def test_a_store_on_a_server_needs_the_extra_that_speaks_to_it(store, extras):
     bootstrap.wanted_requirements(extras)
 
 
+@pytest.mark.parametrize(
+    ("system", "machine", "python", "extras"),
+    [
+        ("linux", "x86_64", (3, 13), ("test", "fuzz")),
+        ("linux", "x86_64", (3, 14), ("test",)),
+        ("linux", "aarch64", (3, 13), ("test",)),
+        ("win32", "AMD64", (3, 13), ("test",)),
+    ],
+)
+def test_the_fuzzer_is_wanted_where_there_is_a_wheel_of_it(
+    monkeypatch, system, machine, python, extras
+):
+    monkeypatch.setattr(bootstrap.sys, "platform", system)
+    monkeypatch.setattr(bootstrap.platform, "machine", lambda: machine)
+    monkeypatch.setattr(bootstrap.sys, "version_info", python)
+    assert bootstrap.test_extras() == extras
+
+
 def test_an_extra_adds_to_the_dependencies_and_an_unknown_one_is_an_error():
     base = bootstrap.wanted_requirements(())
     assert bootstrap.wanted_requirements(("test",))[: len(base)] == base

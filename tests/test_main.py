@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from model_server import ModelServer
 
 from geo import bootstrap
 from geo.__main__ import main
@@ -110,10 +111,46 @@ def test_a_road_is_shown_as_a_line_without_a_point(answer):
     )
 
 
+def test_read_asks_a_model_only_when_told_to_and_says_what_leaves(
+    answer, capsys, tmp_path, monkeypatch
+):
+    path = tmp_path / "通报.txt"
+    path.write_text("辽阳青松机械有限公司已复工。云上糕点铺开了门。", encoding="utf-8")
+    hidden = {
+        "kind": "enterprise",
+        "name": "云上糕点铺",
+        "status": "已复工",
+        "quote": "云上糕点铺开了门",
+    }
+    known = {**hidden, "name": "辽阳青松机械有限公司", "quote": "辽阳青松机械有限公司已复工"}
+    with ModelServer([hidden, known]) as server:
+        for name, value in server.env.items():
+            monkeypatch.setenv(name, value)
+        before = answer("read", str(path))
+        assert server.asked == []
+        assert main(("read", str(path), "--model")) == 0
+    out, err = capsys.readouterr()
+    assert err == "23 characters leave this machine for 127.0.0.1\n"
+    said = json.loads(out)
+    assert [one["name"] for one in said["records"]] == ["辽阳青松机械有限公司", "云上糕点铺"]
+    assert said["records"][:1] == before["records"]
+    assert said["rows"] == before["rows"] + 1
+    assert said["records"][1]["needs_look"]
+
+
+def test_read_with_a_model_nobody_has_set_up_is_one_clear_line(complaint, tmp_path):
+    path = tmp_path / "通报.txt"
+    path.write_text("辽阳青松机械有限公司已复工。", encoding="utf-8")
+    assert "BAITA_MODEL_URL" in complaint("read", str(path), "--model")
+
+
 def test_datum_converts_one_coordinate(answer):
     said = answer("datum", "123.180867", "41.284277", "--from", "百度", "--to", "wgs84")
     assert (round(said["x"], 5), round(said["y"], 5)) == (123.16843, 41.27646)
     assert (said["from"], said["datum"]) == ("bd09", "wgs84")
+    assert said["off_if_read_as_wgs84_m"] == pytest.approx(1353, abs=3)
+    metres = answer("datum", "513547.05", "4571616.23", "--from", "epsg:4550", "--to", "wgs84")
+    assert "off_if_read_as_wgs84_m" not in metres
     assert answer("datum", "-3.5", "-41.2", "--from", "gps", "--to", "gcj02")["x"] == -3.5
 
 
@@ -335,7 +372,7 @@ def test_run_prepares_and_hands_every_other_word_to_the_app(steps):
 def test_test_prepares_more_and_hands_every_other_word_to_pytest(steps):
     assert main(["test", "-k", "datum", "--", "tests"]) == 5
     assert steps == [
-        ("ensure_environment", ("test",)),
+        ("ensure_environment", bootstrap.test_extras()),
         ("ensure_chromium",),
         ("run_tests", ("-k", "datum", "--", "tests")),
     ]
@@ -343,7 +380,7 @@ def test_test_prepares_more_and_hands_every_other_word_to_pytest(steps):
 
 def test_setup_prepares_and_starts_nothing(steps):
     assert main(["setup"]) == 0
-    assert steps == [("ensure_environment", ("test",)), ("ensure_chromium",)]
+    assert steps == [("ensure_environment", bootstrap.test_extras()), ("ensure_chromium",)]
 
 
 def test_asking_for_help_prepares_nothing(steps, capsys):
