@@ -246,6 +246,20 @@ def test_a_stretch_of_two_carriageways_has_both():
     assert spot.geometry.bounds == pytest.approx((123.17, 41.2598, 123.18, 41.2602))
 
 
+def test_a_stretch_over_a_hole_in_the_drawing_is_whole_and_over_a_gap_is_not_known():
+    def torn(degrees):
+        return [
+            _road("甲路", (123.15, 41.26), (123.175, 41.26)),
+            _road("甲路", (123.175 + degrees, 41.26), (123.19, 41.26)),
+        ]
+
+    bridged = _resolve("甲路（乙街与丙街之间）", [*torn(0.0005), CROSS, SECOND])  # 42 m
+    assert bridged.geometry.bounds == pytest.approx((123.17, 41.26, 123.18, 41.26))
+    gap = _resolve("甲路（乙街与丙街之间）", [*torn(0.002), CROSS, SECOND])
+    assert (gap.geometry, gap.reason) == (None, Reason.AMBIGUOUS)
+    assert "不连续" in gap.note
+
+
 def test_a_stretch_with_an_unknown_end_is_nowhere():
     spot = _resolve("甲路（乙街与己街之间）")
     assert (spot.geometry, spot.reason) == (None, Reason.NO_COORDINATE)
