@@ -38,9 +38,11 @@ from geo.read import (
     open_source,
     read_source,
 )
-from geo.read.bulletin import Bulletin, Mention
+from geo.read.bulletin import Mention
 from geo.read.checks import Check, check_figures
 from geo.read.document import DOCUMENTS
+from geo.read.endpoint import RULE as BY_MODEL
+from geo.read.endpoint import Model
 from geo.read.grid import Progress, no_progress
 from geo.read.sandbox import read_text
 from geo.settings import Settings
@@ -159,6 +161,8 @@ class Desk:
         Tables that are open, shared with other people's desks of the same store.
     fictitious
         All that comes in is invented: every record says so.
+    model
+        Who else may be asked what a bulletin says; None for nobody.
     """
 
     def __init__(
@@ -171,11 +175,13 @@ class Desk:
         who: str = "",
         files: OpenFiles | None = None,
         fictitious: bool = False,
+        model: Model | None = None,
     ) -> None:
         self._store, self._settings = store, settings
         self._categories, self._folder = categories, folder
         self._who, self._open = who or settings.who, OrderedDict() if files is None else files
         self._fictitious = fictitious
+        self.model = model
 
     # ---- coming in
 
@@ -291,10 +297,53 @@ class Desk:
             draft,
             raw=raw,
             as_of=bulletin.as_of.isoformat() if bulletin.as_of else "",
-            items=tuple(_items(bulletin)),
+            items=tuple(_items(bulletin.mentions)),
             claims=tuple(figure.claim for figure in figures),
             problems=tuple(bulletin.problems),
         )
+
+    def ask_model(
+        self, draft_id: str, *, cancelled: Callable[[], bool] = lambda: False
+    ) -> tuple[Draft, int]:
+        """Have the model look through a bulletin too, and return the draft and how many sites it has found more.
+
+        **The text leaves this machine.** What the rules have found stays as it is; what the model adds has its quote
+        in the text, and waits for a person.
+
+        Parameters
+        ----------
+        draft_id
+            Which.
+        cancelled
+            Asked when the answer is there: if true, it is thrown away.
+
+        Raises
+        ------
+        SourceError
+            If no model is set up, the draft is no bulletin, or the model gives no usable answer.
+        """
+        if self.model is None:
+            raise SourceError(
+                "no model is set up here: an administrator sets BAITA_MODEL_URL and BAITA_MODEL"
+            )
+        draft = self.draft(draft_id)
+        if draft.form != "bulletin":
+            raise SourceError("only the text of a bulletin can be read by the model")
+        mentions = self.model.ask(draft.raw, self._categories)
+        if cancelled():
+            return draft, 0
+        draft = self.draft(draft_id)  # somebody may have gone on with it meanwhile
+        known = {choice_key(one.kind, one.name) for one in draft.items}
+        first = max((one.number for one in draft.items), default=-1) + 1
+        more = [one for one in _items(mentions) if choice_key(one.kind, one.name) not in known]
+        more = [
+            replace(one, number=number, as_of=draft.as_of)
+            for number, one in enumerate(more, start=first)
+        ]
+        if more:
+            draft = replace(draft, items=(*draft.items, *more))
+            self._keep(draft)
+        return draft, len(more)
 
     def _first_layout(self, contents: Contents) -> Layout:
         """Return the layout remembered for such headings, else the one guessed."""
@@ -406,6 +455,9 @@ class Desk:
         again = self._read_bulletin(replace(draft, as_of=text), draft.raw)
         days = {one.number: one.as_of for one in again.items}
         before = {one.number: one.as_of for one in self._read_bulletin(draft, draft.raw).items}
+        for one in draft.items:
+            if one.rule == BY_MODEL:  # is of the bulletin's own day
+                before[one.number], days[one.number] = draft.as_of, text
         items = tuple(
             # A day that a person has set is theirs.
             replace(one, as_of=days[one.number]) if one.as_of == before.get(one.number) else one
@@ -515,12 +567,12 @@ class Desk:
 # ---- bulletins --------------------------------------------------------------------------------------------------
 
 
-def _items(bulletin: Bulletin) -> Iterable[Item]:
+def _items(all_mentions: Sequence[Mention]) -> Iterable[Item]:
     """Yield one item for each site and stated status, in the order they first stand in the text."""
-    stated = {(one.kind, one.name) for one in bulletin.mentions if one.status_words}
+    stated = {(one.kind, one.name) for one in all_mentions if one.status_words}
     groups: OrderedDict[tuple[str, str, str], list[Mention]] = OrderedDict()
     silent: dict[tuple[str, str], list[Mention]] = {}
-    for one in bulletin.mentions:
+    for one in all_mentions:
         if one.status_words or (one.kind, one.name) not in stated:
             groups.setdefault((one.kind, one.name, one.status), []).append(one)
         else:

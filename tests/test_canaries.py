@@ -48,6 +48,9 @@ SECRETS = {
     "BAITA_GEOCODER": "nominatim",
     "BAITA_GEOCODER_KEY": "canary-geocoder@example.org",
     "BAITA_GEOCODER_URL": "http://127.0.0.1:9/search",
+    "BAITA_MODEL_URL": "http://127.0.0.1:9/v1/chat?token=canary-model-token",
+    "BAITA_MODEL": "m",
+    "BAITA_MODEL_KEY": "canary-model-key",
 }
 NOWHERE = "postgresql://u:canary-password@127.0.0.1:1/db"
 _FORMS = [WORD.encode()] + [
@@ -292,7 +295,7 @@ def test_no_command_repeats_an_address_with_a_password(said, address):
     assert (code, _tells(told)) == (2, False), told
 
 
-def test_no_command_that_works_tells_and_none_that_is_set_up_wrong(said):
+def test_no_command_that_works_tells_and_none_that_is_set_up_wrong(said, tmp_path):
     for form in ("xlsx", "csv", "geojson", "gpkg", "html", "png", "pptx"):
         code, told = said("export", "--format", form, "--out", f"x.{form}")
         assert (code, _tells(told)) == (0, False), told
@@ -317,6 +320,16 @@ def test_no_command_that_works_tells_and_none_that_is_set_up_wrong(said):
     ):
         _, told = said("geocode", **{name: value})
         assert not _tells(told), (name, told)
+    bulletin = tmp_path / "通报.txt"
+    bulletin.write_text("辽阳青松机械有限公司已复工。", encoding="utf-8")
+    for name, value in (
+        ("BAITA_MODEL_KEY", "canary-model-key"),
+        ("BAITA_MODEL_TIMEOUT_S", "canary"),
+        ("BAITA_MODEL_KEY", "canary key with blanks"),
+        ("BAITA_MODEL_URL", "https://u:canary@host/"),
+    ):
+        code, told = said("read", str(bulletin), "--model", **{name: value})
+        assert (code, _tells(told)) == (2, False), (name, told)
 
 
 # ---- errors, with all that led to them ----------------------------------------------------------------------------

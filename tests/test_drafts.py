@@ -1,6 +1,8 @@
 """Drafts: what is read waits for a person, survives a restart, becomes one import, and nothing is lost on the way."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -8,12 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from model_server import ModelServer
 
 from geo import drafts
 from geo.category import load_categories
 from geo.drafts import Desk, Draft, choice_key
 from geo.errors import CategoryError, SchemaError, SourceError, StoreError
 from geo.pipeline import prepare_store
+from geo.read.endpoint import load_model
 from geo.settings import load_settings
 from geo.site import is_located, make_sites
 
@@ -197,6 +201,98 @@ def test_a_choice_makes_a_name_the_known_site(desk, store):
     desk.accept(draft.draft_id, who="lin")
     assert store.site("ent-hongyu")["status"] == "stopped"
     assert item.name not in set(store.read_sites()["name"])
+
+
+# ---- a model that is asked too ----------------------------------------------------------------------------
+
+HIDDEN = "白塔社区的老作坊，一家叫云上糕点铺的小店，也悄悄开了门。"
+
+
+def _said(name, quote, status="已复工"):
+    return {"kind": "enterprise", "name": name, "status": status, "quote": quote}
+
+
+@pytest.fixture
+def model():
+    with ModelServer([_said("云上糕点铺", "云上糕点铺的小店，也悄悄开了门")]) as server:
+        yield server
+
+
+@pytest.fixture
+def asking(store, settings, tmp_path, model):
+    return Desk(store, settings, CATEGORIES, tmp_path / "drafts", model=load_model(model.env))
+
+
+def test_what_the_model_finds_more_waits_for_a_person_with_its_quote(asking, model):
+    draft = _bulletin(asking, TEXT + HIDDEN, as_of=date(2026, 3, 20))
+    assert "云上糕点铺" not in {one.name for one in draft.items}
+    assert model.asked == []  # nothing leaves before somebody says so
+    after, more = asking.ask_model(draft.draft_id)
+    assert more == 1
+    assert after.items[:-1] == draft.items
+    found = after.items[-1]
+    assert (found.name, found.status, found.decision) == ("云上糕点铺", "resumed", "open")
+    assert (found.needs_look, found.as_of) == (True, "2026-03-20")
+    assert after.raw[slice(*found.quote_span)] == found.quote
+    assert asking.draft(draft.draft_id) == after
+    [sent] = model.asked
+    assert sent["messages"][1]["content"] == TEXT + HIDDEN
+
+
+def test_what_the_rules_have_found_is_not_found_again_whatever_was_decided(asking, model):
+    draft = _bulletin(asking)
+    one = _by_name(draft, "辽阳青松机械有限公司")
+    asking.edit(draft.draft_id, {"items": {one.number: {"decision": "rejected"}}})
+    model.records = [_said(one.name, "辽阳青松机械有限公司已全面复工复产", "未复工")]
+    after, more = asking.ask_model(draft.draft_id)
+    assert more == 0
+    assert len(after.items) == len(draft.items)
+
+
+def test_asked_twice_the_model_adds_nothing_twice(asking):
+    draft = _bulletin(asking, TEXT + HIDDEN)
+    assert asking.ask_model(draft.draft_id)[1] == 1
+    assert asking.ask_model(draft.draft_id)[1] == 0
+
+
+def test_another_day_dates_what_the_model_found_too(asking):
+    draft = _bulletin(asking, TEXT + HIDDEN, as_of=date(2026, 3, 20))
+    asking.ask_model(draft.draft_id)
+    draft = asking.edit(draft.draft_id, {"as_of": "2026-03-21"})
+    assert _by_name(draft, "云上糕点铺").as_of == "2026-03-21"
+
+
+def test_an_answer_nobody_waits_for_any_more_is_thrown_away(asking):
+    draft = _bulletin(asking, TEXT + HIDDEN)
+    assert asking.ask_model(draft.draft_id, cancelled=lambda: True) == (draft, 0)
+    assert asking.draft(draft.draft_id) == draft
+
+
+def test_decisions_made_while_the_model_thinks_are_kept(asking, model):
+    draft = _bulletin(asking, TEXT + HIDDEN)
+    one = _by_name(draft, "辽阳云岭食品有限公司")
+    model.hold.clear()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(asking.ask_model, draft.draft_id)
+        while not model.asked:
+            time.sleep(0.01)
+        asking.edit(draft.draft_id, {"items": {one.number: {"decision": "rejected"}}})
+        model.hold.set()
+        after, more = asked.result()
+    assert more == 1
+    assert _by_name(after, "辽阳云岭食品有限公司").decision == "rejected"
+
+
+def test_who_has_no_model_or_no_text_is_told(desk, asking, model):
+    draft = _bulletin(desk)
+    with pytest.raises(SourceError, match="no model is set up"):
+        desk.ask_model(draft.draft_id)
+    with pytest.raises(SourceError, match="only the text of a bulletin"):
+        asking.ask_model(_table(asking).draft_id)
+    model.status = 500
+    with pytest.raises(SourceError, match="answered 500"):
+        asking.ask_model(draft.draft_id)
+    assert asking.draft(draft.draft_id) == draft
 
 
 def test_nothing_accepted_is_no_import(desk, store):

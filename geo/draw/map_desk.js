@@ -335,7 +335,40 @@
       const day = el('input', { type: 'date', value: view.as_of, onchange: async event => {
         try { this.take(await desk.post('/draft/' + view.draft_id, { as_of: event.target.value })); } catch (error) { desk.say(error); }
       } });
-      desk.extra.replaceChildren(el('label', { class: 'day', title: text.day_hint }, text.day, day));
+      desk.extra.replaceChildren(this.modelBox(), el('label', { class: 'day', title: text.day_hint }, text.day, day));
+    }
+
+    /** The button that has a language model look too. The text leaves this machine, so a second click says yes to that. */
+    modelBox() {
+      const { desk, text, view } = this;
+      if (!view.model) return '';
+      if (this.asking) return el('span', { class: 'asking', role: 'status' }, text.model_asking, el('progress', {}), el('button', { class: 'small', onclick: () => desk.cancel() }, text.cancel));
+      return sure(text.model, fill(text.model_sure, { host: view.model }), () => this.askModel());
+    }
+
+    async askModel() {
+      const { desk, text, view } = this, before = view.items.length;
+      if (desk.job) return;
+      desk.job = 'asked';
+      this.asking = true;
+      this.paintDay();
+      try {
+        const { job } = await desk.post(`/draft/${view.draft_id}/model`);
+        desk.job = job;
+        const done = await desk.follow(job, {});
+        const now = done && await desk.ask('/draft/' + done);
+        if (desk.review !== this) return;
+        if (now) {
+          const more = now.items.length - before;
+          this.take(now);
+          if (more) this.select(now.items[before].number);
+          desk.page.say(more ? fill(text.model_found, { n: more }) : text.model_nothing);
+        }
+      } catch (error) { desk.say(error); } finally {
+        desk.job = null;
+        this.asking = false;
+        if (desk.review === this) this.paintDay();
+      }
     }
 
     card(one) {
@@ -349,7 +382,7 @@
         el('button', { class: 'small no', 'aria-pressed': String(one.decision === 'rejected'), title: text.reject + ' (R)', onclick: decide('rejected') }, '✕'),
         el('button', { class: 'small', title: text.edit + ' (E)', onclick: event => { event.stopPropagation(); this.startEdit(one.number); } }, '✎')),
       el('p', {}, style ? `${style.kindLabel} · ${style.label}` : `${one.kind}.${one.status}`, one.status_words ? ` ← “${one.status_words}”` : ` · ${text.not_stated}`, one.as_of ? ` · ${one.as_of}` : one.date_words ? ` · ${one.date_words}` : ''),
-      el('div', { class: 'badges' }, one.conflict && !(said && said.list === 'conflicting') ? badge('warn', text.conflict) : '', one.needs_look && !one.conflict ? badge('warn', text.look) : '',
+      el('div', { class: 'badges' }, one.conflict && !(said && said.list === 'conflicting') ? badge('warn', text.conflict) : '', one.needs_look && !one.conflict ? badge('warn', one.rule === 'endpoint' ? text.look_model : text.look) : '',
         said ? badge(said.list, fill(text.compared_one[said.list], { name: said.name })) : '', ...(said ? said.changes.map(change => badge('change', this.desk.changed(one.kind, change))) : [])));
       if (one.conflict) card.append(el('button', { class: 'small', onclick: () => this.only(one) }, text.only_this));
       if (said && said.candidates.length) card.append(this.sameAs(one, said));

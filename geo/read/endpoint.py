@@ -7,15 +7,19 @@ Coordinates are never taken. Every record is marked for a look.
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import math
 import ssl
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, Protocol
+from urllib.parse import urlsplit
 
 from geo.category import Categories, load_categories
 from geo.errors import CategoryError, SourceError
@@ -26,6 +30,10 @@ MAX_ANSWER_BYTES = 1_000_000
 MAX_RECORDS = 500
 MAX_CHARS = 60_000
 MAX_QUOTE = 600
+TIMEOUT_S = 60.0
+LONGEST_S = 600.0
+RULE = "endpoint"
+"""The rule of a mention that a model made."""
 _PIECE = 1 << 14
 
 
@@ -36,6 +44,86 @@ class _Answer(Protocol):
 
 Opener = Callable[[urllib.request.Request, float], _Answer]
 """Opens a request within seconds; raises OSError or HTTPException."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that an administrator set up; see `load_model`.
+
+    Parameters
+    ----------
+    url, name, key, timeout_s
+        As for `ask_endpoint`; no key for a model that asks for none.
+    """
+
+    url: str = field(repr=False)  # an address may hold a token
+    name: str
+    key: str = field(default="", repr=False)
+    timeout_s: float = TIMEOUT_S
+
+    @property
+    def host(self) -> str:
+        """Where texts go, for people: the name or number of the machine."""
+        return urlsplit(self.url).hostname or ""
+
+    def ask(self, raw: str, categories: Categories) -> list[Mention]:
+        """Return what the model says of the sites in a text; see `ask_endpoint`."""
+        return ask_endpoint(
+            raw,
+            url=self.url,
+            key=self.key,
+            model=self.name,
+            timeout_s=self.timeout_s,
+            categories=categories,
+        )
+
+
+def load_model(env: Mapping[str, str]) -> Model | None:
+    """Return the model that an administrator set up, or None: no address, no request.
+
+    Parameters
+    ----------
+    env
+        Names to values, as `os.environ`: BAITA_MODEL_URL (the address of `chat/completions`), BAITA_MODEL (its name
+        there), BAITA_MODEL_KEY, BAITA_MODEL_TIMEOUT_S (60).
+
+    Raises
+    ------
+    SourceError
+        If a value cannot be used; the text says what to write instead, and repeats neither key nor address.
+    """
+    given = {name: env.get(f"BAITA_MODEL{name}", "").strip() for name in _SETTINGS}
+    if not given["_URL"]:
+        return None
+    if not _is_safe(given["_URL"]):
+        raise SourceError(_UNSAFE)
+    if not given[""]:
+        raise SourceError("BAITA_MODEL_URL is set and BAITA_MODEL is not: give the model's name")
+    key = given["_KEY"]
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise SourceError(
+            "BAITA_MODEL_KEY is not a key: it has blanks or other signs; copy it again"
+        )
+    return Model(given["_URL"], given[""], key, _seconds(given["_TIMEOUT_S"]))
+
+
+_SETTINGS = ("", "_URL", "_KEY", "_TIMEOUT_S")
+_UNSAFE = (
+    "The model's address must begin with https:// (http:// only on this machine or at a private address like "
+    "192.168.1.20)"
+)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text or TIMEOUT_S)
+    except ValueError:
+        seconds = math.nan
+    if not 1 <= seconds <= LONGEST_S:
+        raise SourceError(
+            f"BAITA_MODEL_TIMEOUT_S is not a number of seconds from 1 to {LONGEST_S:.0f}"
+        )
+    return seconds
 
 
 def ask_endpoint(
@@ -55,9 +143,10 @@ def ask_endpoint(
     raw
         The text; it is sent as it is. At most 60,000 characters.
     url
-        The address of `chat/completions`, https (http only on this machine). It is followed nowhere else.
+        The address of `chat/completions`, https (http only on this machine and at a private address). It is followed
+        nowhere else.
     key
-        The key, sent as a bearer token and shown nowhere.
+        The key, sent as a bearer token and shown nowhere; "" for none.
     model
         The model's name there.
     timeout_s
@@ -74,9 +163,7 @@ def ask_endpoint(
         what caused it holds the key.
     """
     if not _is_safe(url):
-        raise SourceError(
-            "The model's address must begin with https:// (http:// only on this machine)"
-        )
+        raise SourceError(_UNSAFE)
     if len(raw) > MAX_CHARS:
         raise SourceError(
             f"{len(raw):,} characters; the model is sent at most {MAX_CHARS:,}. Read it in parts"
@@ -88,10 +175,25 @@ def ask_endpoint(
 
 
 def _is_safe(url: str) -> bool:
-    local = ("http://localhost", "http://127.0.0.1", "http://[::1]")
-    return url.startswith("https://") or any(
-        url == start or url.startswith((f"{start}:", f"{start}/")) for start in local
-    )
+    """Return whether a text and a key may be sent to an address: over TLS, or not out of the office's network."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or parts.username is not None:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_near(host))
+
+
+def _is_near(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_private and not (address.is_link_local or address.is_unspecified)
 
 
 # --- the question ---------------------------------------------------------------------------------
@@ -109,7 +211,9 @@ def _request(
             {"role": "user", "content": raw},
         ],
     }
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     data = json.dumps(body, ensure_ascii=True).encode("ascii")
     try:
         return urllib.request.Request(url, data=data, headers=headers, method="POST")
@@ -256,7 +360,7 @@ def _mention(record: dict[str, Any], prose: Prose, categories: Categories) -> Me
         quote_span=(start, start + len(quote)),
         quote=quote,
         evidence=quote,
-        rule="endpoint",
+        rule=RULE,
         needs_look=True,
     )
 

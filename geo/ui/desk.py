@@ -66,6 +66,7 @@ def _bulletin_view(desk: Desk, draft: Draft, words: Words, language: str) -> dic
     told = _told_by_number(comparison)
     return {
         "raw": draft.raw,
+        "model": desk.model.host if desk.model else "",
         "items": [_item_view(one, told) for one in draft.items],
         "checks": [_check_view(check, words) for check in desk.checks(draft)],
         "figures": len(draft.claims),

@@ -44,6 +44,7 @@ def desk_routes(prefix: str) -> list[BaseRoute]:
         Route(prefix + "/desk/job/{job_id}", _handle(_job), methods=["GET", "DELETE"]),
         Route(one, _handle(_draft), methods=["GET", "POST", "DELETE"]),
         Route(one + "/read", _handle(_again), methods=["POST"]),
+        Route(one + "/model", _handle(_model), methods=["POST"]),
         Route(one + "/accept", _handle(_accept), methods=["POST"]),
         Route(prefix + "/desk/import/{import_id:int}/undo", _handle(_undo), methods=["POST"]),
     ]
@@ -87,6 +88,7 @@ def _desk(request: Request) -> Desk:
         who=request_access(request).name,
         files=_open_files(library.settings),
         fictitious=dataset == DEMO,
+        model=library.model,
     )
 
 
@@ -174,17 +176,7 @@ def _again(request: Request) -> Response:
 
 def _parse(request: Request, desk: Desk, draft_id: str) -> Response:
     """Begin to read a draft's file, and answer with the job that does it."""
-    language = _language(request)
-
-    def reason(error: Exception) -> str:
-        if isinstance(error, SiteMapError):
-            return explain(str(error), language)
-        return log_failure(error, language)
-
-    try:
-        job = _jobs().prepare(reason, job_owner(request))
-    except BusyError as error:
-        raise Refused(429, busy_words(error, load_text(language))) from error
+    job = _new_job(request)
 
     def read(tell: Any) -> tuple[str, bytes]:
         desk.parse(
@@ -197,6 +189,40 @@ def _parse(request: Request, desk: Desk, draft_id: str) -> Response:
     _reading[draft_id] = job
     _jobs().submit(job, read)
     return json_answer(request, {"job": job.job_id}, FRESH)
+
+
+def _model(request: Request) -> Response:
+    """Begin to ask the model what a draft's text says, and answer with the job that does it."""
+    desk, draft_id = _desk(request), request.path_params["draft_id"]
+    if desk.model is None:
+        raise Refused(404, "no model is set up")
+    try:
+        desk.draft(draft_id)
+    except SiteMapError as error:
+        raise _said(error, request) from error
+    job = _new_job(request)
+
+    def ask(tell: Any) -> tuple[str, bytes]:
+        desk.ask_model(draft_id, cancelled=job.ending.is_set)
+        return draft_id, b""
+
+    _jobs().submit(job, ask)
+    return json_answer(request, {"job": job.job_id}, FRESH)
+
+
+def _new_job(request: Request) -> Job:
+    """Return a job of the person who asks, or refuse where too much is waiting."""
+    language = _language(request)
+
+    def reason(error: Exception) -> str:
+        if isinstance(error, SiteMapError):
+            return explain(str(error), language)
+        return log_failure(error, language)
+
+    try:
+        return _jobs().prepare(reason, job_owner(request))
+    except BusyError as error:
+        raise Refused(429, busy_words(error, load_text(language))) from error
 
 
 def _job(request: Request) -> Response:

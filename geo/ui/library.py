@@ -6,6 +6,7 @@ the set a new version, and the next one who asks gets the new table.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from geo.category import Categories, load_categories
 from geo.draw.site_layer import compress, pack_mask, pack_sites, sort_order
 from geo.errors import ExportError, StoreAway
 from geo.pipeline import prepare_store
+from geo.read.endpoint import Model, load_model
 from geo.settings import Settings, load_settings
 from geo.site import Claim
 from geo.store.tiles import Facts, SiteTiles, VersionGone
@@ -416,10 +418,14 @@ class Library:
         Where the stores are.
     categories
         Kinds and statuses.
+    model
+        Who else may be asked what a bulletin says; None for nobody.
     """
 
-    def __init__(self, settings: Settings, categories: Categories) -> None:
-        self.settings, self.categories = settings, categories
+    def __init__(
+        self, settings: Settings, categories: Categories, *, model: Model | None = None
+    ) -> None:
+        self.settings, self.categories, self.model = settings, categories, model
         self._stores: dict[str, SiteStore] = {}
         self._snapshots: OrderedDict[tuple[str, str], AnySnapshot] = OrderedDict()
         self._large: set[str] = set()
@@ -531,4 +537,5 @@ class Library:
 def get_library() -> Library:
     """Return the one library of this process."""
     settings = load_settings()
-    return Library(settings, load_categories(settings.data / "categories.toml"))
+    categories = load_categories(settings.data / "categories.toml")
+    return Library(settings, categories, model=load_model(os.environ))

@@ -1,7 +1,8 @@
 """Bringing something in: the text and what was read from it side by side, a person's yes, the map, and back again."""
 
 import pytest
-from driver import Server, Tab
+from driver import Server, Tab, start_server
+from model_server import ModelServer
 
 from geo.locate.datum import from_wgs84
 
@@ -64,6 +65,39 @@ def test_a_pasted_bulletin_goes_onto_the_map_and_is_taken_back(open_tab, desk: S
     tab.frame.locator(".message button", has_text=tab.text["map"]["undo"]).click()
     tab.until("n => baita.layer.data.rows === n", before)
     assert len(desk.sites()) == before
+
+
+def test_a_model_is_asked_on_the_second_click_and_what_it_finds_waits(open_tab, tmp_path_factory):
+    hidden = "云上糕点铺悄悄开了门"
+    found = {"kind": "enterprise", "name": "云上糕点铺", "status": "已复工", "quote": hidden}
+    with ModelServer([found]) as model:
+        for app in start_server(tmp_path_factory.mktemp("model"), **model.env):
+            tab = _paste(open_tab(app), f"{TEXT}{hidden}。")
+            words = tab.text["map"]["desk"]
+            before = tab.js("baita.desk.review.view.items.length")
+            tab.frame.get_by_role("button", name=words["model"], exact=True).click()
+            sure = words["model_sure"].format(host="127.0.0.1")
+            yes = tab.frame.get_by_role("button", name=sure, exact=True)
+            yes.wait_for()
+            assert model.asked == []
+            model.hold.clear()
+            yes.click()
+            tab.until("document.querySelector('.desk .asking progress') !== null")
+            tab.frame.locator(".desk .asking button").click()  # no, not after all
+            tab.until("document.querySelector('.desk .asking') === null")
+            model.hold.set()
+            assert tab.js("baita.desk.review.view.items.length") == before
+            tab.frame.get_by_role("button", name=words["model"], exact=True).click()
+            yes.click()
+            tab.until("n => baita.desk.review.view.items.length === n", before + 1)
+            one = tab.js("baita.desk.review.item(baita.desk.review.chosen)")
+            assert (one["name"], one["decision"], one["quote"]) == ("云上糕点铺", "open", hidden)
+            card = tab.frame.locator(".desk .card.chosen")
+            assert words["look_model"] in card.inner_text()
+            quoted = tab.js("document.querySelector('.desk .source .quoted').textContent")
+            assert quoted in hidden
+            assert words["model_found"].format(n=1) in tab.messages()
+            tab.page.goto("about:blank")
 
 
 def test_the_keyboard_is_enough_for_the_review(open_tab, desk: Server):

@@ -62,7 +62,9 @@ def test_a_page_that_gets_answers_does_not_ask_for_news_and_asks_again_when_they
           performance.clearResourceTimings();
         })"""
     )
-    asked = "performance.getEntriesByType('resource').filter(e => e.name.includes('/version/')).length"
+    asked = (
+        "performance.getEntriesByType('resource').filter(e => e.name.includes('/version/')).length"
+    )
     assert office.js(asked) == 0
     office.until(f"{asked} >= 2")
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import SourceError
-from geo.read.endpoint import ask_endpoint
+from geo.read.endpoint import ask_endpoint, load_model
 
 RAW = "同样,恒力有限公\n\n司已复工。万达广场尚未营业。"
 KEY = "sk-geheim-123"
@@ -135,6 +135,14 @@ def test_the_request_carries_text_model_and_key_and_asks_for_json():
         "file:///etc/passwd",
         "",
         "http://localhost.evil.example/",
+        "http://localhost:80@evil.example/",
+        "http://192.168.1.20.evil.example/",
+        "http://8.8.8.8/v1",
+        "http://169.254.169.254/latest",
+        "https://user:word@model.example/v1",
+        "https://",
+        "https://[::1",
+        "http://127.0.0.1:99999/",
     ],
 )
 def test_an_unsafe_address_is_never_asked(url):
@@ -142,6 +150,62 @@ def test_an_unsafe_address_is_never_asked(url):
     with pytest.raises(SourceError, match="https://"):
         _ask(_answering([], sent=sent), url=url)
     assert sent == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://model.example/v1",
+        "http://localhost:8000/v1",
+        "http://[::1]:8000/v1",
+        "http://192.168.1.20:8000/v1",
+        "http://10.0.0.5/v1",
+    ],
+)
+def test_a_model_of_the_office_itself_may_do_without_tls(url):
+    assert _ask(_answering([GOOD]), url=url)
+
+
+def test_without_a_key_none_is_sent():
+    sent = []
+    _ask(_answering([], sent=sent), key="")
+    assert not sent[0][0].has_header("Authorization")
+
+
+ENV = {
+    "BAITA_MODEL_URL": "https://model.example/v1",
+    "BAITA_MODEL": "m",
+    "BAITA_MODEL_KEY": KEY,
+    "BAITA_MODEL_TIMEOUT_S": "5",
+}
+
+
+def test_no_address_is_no_model_and_half_a_setting_is_refused():
+    assert load_model({}) is None
+    assert load_model({"BAITA_MODEL": "m", "BAITA_MODEL_KEY": KEY}) is None
+    assert load_model({"BAITA_MODEL_URL": " "}) is None
+    model = load_model(ENV)
+    assert (model.name, model.host, model.timeout_s) == ("m", "model.example", 5.0)
+    assert load_model({**ENV, "BAITA_MODEL_TIMEOUT_S": "", "BAITA_MODEL_KEY": ""}).timeout_s == 60
+    assert KEY not in repr(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("BAITA_MODEL_URL", f"http://model.example/?key={KEY}", "https://"),
+        ("BAITA_MODEL", "", "BAITA_MODEL is not"),
+        ("BAITA_MODEL_KEY", f"{KEY} {KEY}", "copy it again"),
+        ("BAITA_MODEL_KEY", f"{KEY}密钥", "copy it again"),
+        ("BAITA_MODEL_TIMEOUT_S", KEY, "from 1 to 600"),
+        ("BAITA_MODEL_TIMEOUT_S", "nan", "from 1 to 600"),
+        ("BAITA_MODEL_TIMEOUT_S", "0", "from 1 to 600"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_says_so_and_nothing_of_itself(name, value, said):
+    with pytest.raises(SourceError, match=said) as caught:
+        load_model({**ENV, name: value})
+    assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_text_too_long_is_never_sent():

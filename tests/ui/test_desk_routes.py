@@ -4,12 +4,14 @@ import time
 import warnings
 
 import pytest
+from model_server import ModelServer
 from starlette.applications import Starlette
 
 from geo.district import beside_store
 from geo.drafts import Desk
 from geo.locate.datum import from_wgs84
 from geo.read.checks import CODES
+from geo.read.endpoint import load_model
 from geo.ui import desk_routes
 from geo.ui.jobs import BusyError, Jobs
 from geo.ui.routes import routes
@@ -205,3 +207,47 @@ def test_while_too_much_waits_a_file_is_refused_and_leaves_no_draft(client, monk
     monkeypatch.setattr(Jobs, "prepare", busy)
     assert client.post("/baita/desk/read?name=a.csv", content=TABLE.encode()).status_code == 429
     assert client.get("/baita/desk").json()["drafts"] == []
+
+
+# ---- a model that is asked too ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def model(own_library):
+    hidden = {
+        "kind": "enterprise",
+        "name": "云上糕点铺",
+        "status": "已复工",
+        "quote": "云上糕点铺开了门",
+    }
+    with ModelServer([hidden]) as server:
+        own_library.model = load_model(server.env)
+        yield server
+
+
+def test_without_a_model_there_is_nothing_to_ask(client):
+    view = _draft(client)
+    assert view["model"] == ""
+    assert client.post(f"/baita/desk/draft/{view['draft_id']}/model").status_code == 404
+
+
+def test_the_model_adds_to_a_draft_as_a_job_and_the_view_says_where_texts_go(client, model):
+    view = _draft(client, (TEXT + "云上糕点铺开了门。").encode())
+    assert view["model"] == "127.0.0.1"
+    assert model.asked == []
+    now = _ended(client, client.post(f"/baita/desk/draft/{view['draft_id']}/model"))
+    assert (now["state"], now["draft"]) == ("done", view["draft_id"])
+    after = client.get(f"/baita/desk/draft/{view['draft_id']}").json()
+    assert [one["name"] for one in after["items"]][len(view["items"]) :] == ["云上糕点铺"]
+    assert client.post("/baita/desk/draft/none/model").status_code == 422
+
+
+def test_a_model_that_fails_is_told_in_the_language_of_the_page_and_without_its_key(client, model):
+    view = _draft(client)
+    model.status = 401
+    now = _ended(client, client.post(f"/baita/desk/draft/{view['draft_id']}/model?lang=zh"))
+    assert (now["state"], now["error"]) == (
+        "failed",
+        "模型地址返回 401，请检查地址、密钥和模型名称",
+    )
+    assert client.get(f"/baita/desk/draft/{view['draft_id']}").json()["items"] == view["items"]
