@@ -11,6 +11,8 @@ import json
 import re
 import secrets
 import shutil
+import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -138,6 +140,14 @@ def _item(raw: dict[str, Any]) -> Item:
 def _claim(raw: dict[str, Any]) -> Claim:
     as_of = date.fromisoformat(raw["as_of"]) if raw["as_of"] else None
     return Claim(**{**raw, "as_of": as_of, "source": Source(**raw["source"])})
+
+
+_LOCKS = tuple(threading.RLock() for _ in range(64))
+
+
+def _alone(draft_id: str) -> threading.RLock:
+    """Return what is held while a draft is read, changed and written: a page sends its clicks as they come."""
+    return _LOCKS[zlib.crc32(draft_id.encode("utf-8", "replace")) % len(_LOCKS)]
 
 
 OpenFiles = OrderedDict[str, Contents]
@@ -332,17 +342,18 @@ class Desk:
         mentions = self.model.ask(draft.raw, self._categories)
         if cancelled():
             return draft, 0
-        draft = self.draft(draft_id)  # somebody may have gone on with it meanwhile
-        known = {choice_key(one.kind, one.name) for one in draft.items}
-        first = max((one.number for one in draft.items), default=-1) + 1
-        more = [one for one in _items(mentions) if choice_key(one.kind, one.name) not in known]
-        more = [
-            replace(one, number=number, as_of=draft.as_of)
-            for number, one in enumerate(more, start=first)
-        ]
-        if more:
-            draft = replace(draft, items=(*draft.items, *more))
-            self._keep(draft)
+        with _alone(draft_id):
+            draft = self.draft(draft_id)  # somebody may have gone on with it meanwhile
+            known = {choice_key(one.kind, one.name) for one in draft.items}
+            first = max((one.number for one in draft.items), default=-1) + 1
+            more = [one for one in _items(mentions) if choice_key(one.kind, one.name) not in known]
+            more = [
+                replace(one, number=number, as_of=draft.as_of)
+                for number, one in enumerate(more, start=first)
+            ]
+            if more:
+                draft = replace(draft, items=(*draft.items, *more))
+                self._keep(draft)
         return draft, len(more)
 
     def _first_layout(self, contents: Contents) -> Layout:
@@ -424,7 +435,12 @@ class Desk:
         SiteMapError
             If a value is not one that the field may have. Then nothing has changed.
         """
-        draft = self.draft(draft_id)
+        with _alone(draft_id):
+            changed = self._changed(self.draft(draft_id), change)
+            self._keep(changed)
+        return changed
+
+    def _changed(self, draft: Draft, change: Mapping[str, Any]) -> Draft:
         if "items" in change:
             edits = {_number(k): fields for k, fields in _mapping(change["items"]).items()}
             items = (
@@ -444,7 +460,6 @@ class Desk:
             if len(chosen) > MAX_CHOICES:
                 raise SourceError(f"a draft keeps {MAX_CHOICES} choices: import it in parts")
             draft = replace(draft, choices=chosen)
-        self._keep(draft)
         return draft
 
     def _redated(self, draft: Draft, text: str) -> Draft:
@@ -457,7 +472,7 @@ class Desk:
         before = {one.number: one.as_of for one in self._read_bulletin(draft, draft.raw).items}
         for one in draft.items:
             if one.rule == BY_MODEL:  # is of the bulletin's own day
-                before[one.number], days[one.number] = draft.as_of, text
+                before[one.number], days[one.number] = draft.as_of, again.as_of or text
         items = tuple(
             # A day that a person has set is theirs.
             replace(one, as_of=days[one.number]) if one.as_of == before.get(one.number) else one
@@ -542,7 +557,10 @@ class Desk:
         SiteMapError
             If nothing in it is accepted, or it cannot be stored. Then nothing has changed.
         """
-        draft = self.draft(draft_id)
+        with _alone(draft_id):
+            return self._accept(self.draft(draft_id), who)
+
+    def _accept(self, draft: Draft, who: str) -> LoadReport:
         read, _ = self.settled(draft)
         if not read.records:
             raise SourceError("nothing in the draft is accepted yet: accept a record first")
@@ -560,7 +578,7 @@ class Desk:
         if waiting:
             self._keep(replace(draft, items=waiting, claims=(), problems=()))
         else:
-            self.discard(draft_id)
+            self.discard(draft.draft_id)
         return report
 
 

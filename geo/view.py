@@ -231,6 +231,20 @@ class SiteIndex:
             keep &= self.located == chosen.located
         return keep
 
+    def provenance(self, chosen: SiteFilter) -> Provenance:
+        """Return `provenance` of what a filter keeps."""
+        keep, (names, numbers) = self.mask(chosen), self._files
+        counts = np.bincount(numbers[keep], minlength=len(names))
+        ranked = [names[n] for n in np.argsort(-counts, kind="stable") if counts[n]]
+        newest = _newest(self.sites["as_of"].to_numpy()[keep])
+        return Provenance(newest, tuple(name for name in ranked if name))
+
+    @cached_property
+    def _files(self) -> tuple[list[str], np.ndarray]:
+        """The source files by name, and which one each site has."""
+        numbers, names = pd.factorize(self.sites["source_file"], sort=True)
+        return [str(name) for name in names], numbers
+
     def count_by_status(self, chosen: SiteFilter) -> pd.DataFrame:
         """Return the counts described at `count_by_status`."""
         keep = self.mask_besides_categories(chosen)
@@ -243,6 +257,30 @@ class SiteIndex:
             },
             index=pd.Index(list(self.categories.codes), name="category"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How new some sites are and where they come from: what stands below every map of them.
+
+    `newest` is a day as ISO text, "" if none has one; `files` are their source files, those of most sites first,
+    those of as many by name.
+    """
+
+    newest: str
+    files: tuple[str, ...]
+
+
+def provenance(sites: pd.DataFrame) -> Provenance:
+    """Return how new sites are and where they come from."""
+    counts = sites["source_file"].value_counts(sort=False).sort_index()
+    ranked = counts.sort_values(ascending=False, kind="stable").index
+    return Provenance(_newest(sites["as_of"].to_numpy()), tuple(str(f) for f in ranked if f))
+
+
+def _newest(dates: np.ndarray) -> str:
+    known = dates[~np.isnat(dates)]
+    return str(known.max().astype("datetime64[D]")) if len(known) else ""
 
 
 def lookup_table(chosen: SiteFilter, categories: Categories) -> np.ndarray:

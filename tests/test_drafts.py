@@ -194,6 +194,27 @@ def test_a_given_day_dates_what_the_text_does_not_and_decisions_stay(desk):
         desk.edit(draft.draft_id, {"as_of": "tomorrow"})
 
 
+def test_clicks_that_come_at_once_are_all_kept(desk, monkeypatch):
+    draft = _bulletin(desk, TEXT.replace("2026年3月20日", ""), as_of=date(2026, 3, 20))
+    numbers = [one.number for one in draft.items]
+    slow = desk._redated
+
+    def redated(*given):
+        time.sleep(0.2)
+        return slow(*given)
+
+    monkeypatch.setattr(desk, "_redated", redated)
+    with ThreadPoolExecutor(8) as pool:
+        day = pool.submit(desk.edit, draft.draft_id, {"as_of": "2026-03-21"})
+        time.sleep(0.05)
+        for number in numbers:
+            pool.submit(desk.edit, draft.draft_id, {"items": {number: {"decision": "rejected"}}})
+    day.result()
+    after = desk.draft(draft.draft_id)
+    assert after.as_of == "2026-03-21"
+    assert {one.decision for one in after.items} == {"rejected"}
+
+
 def test_a_choice_makes_a_name_the_known_site(desk, store):
     draft = _bulletin(desk, "辽阳鸿宇晶体制品有限公司尚未复工。")
     [item] = draft.items
@@ -256,7 +277,7 @@ def test_asked_twice_the_model_adds_nothing_twice(asking):
 
 
 def test_another_day_dates_what_the_model_found_too(asking):
-    draft = _bulletin(asking, TEXT + HIDDEN, as_of=date(2026, 3, 20))
+    draft = _bulletin(asking, HIDDEN, as_of=date(2026, 3, 20))
     asking.ask_model(draft.draft_id)
     draft = asking.edit(draft.draft_id, {"as_of": "2026-03-21"})
     assert _by_name(draft, "云上糕点铺").as_of == "2026-03-21"

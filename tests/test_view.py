@@ -21,6 +21,7 @@ from geo.view import (
     category_codes,
     count_by_status,
     lookup_table,
+    provenance,
     select_mask,
     select_sites,
 )
@@ -427,3 +428,19 @@ def test_a_link_with_a_slip_says_which_value_and_what_there_is(params, message):
     with pytest.raises(FilterError) as caught:
         SiteFilter.from_params(params)
     assert message in str(caught.value)
+
+
+# --- where what is shown comes from -----------------------------------------------------------------
+
+
+@laws
+@given(sites=site_tables(), chosen=filters)
+def test_day_and_files_are_those_of_the_very_sites_that_are_shown(sites, chosen):
+    shown = select_sites(sites, chosen, CATEGORIES)
+    known = SiteIndex(sites, CATEGORIES).provenance(chosen)
+    assert known == provenance(shown)
+    newest = shown["as_of"].max()
+    assert known.newest == ("" if newest != newest else newest.date().isoformat())
+    assert set(known.files) == set(shown["source_file"]) - {""}
+    counts = [int((shown["source_file"] == name).sum()) for name in known.files]
+    assert counts == sorted(counts, reverse=True)

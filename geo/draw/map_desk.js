@@ -6,7 +6,7 @@
 (function () {
   'use strict';
 
-  const { el, fill, named, language } = window.BaitaParts;
+  const { el, fill, named, language, whereFocusIs } = window.BaitaParts;
   const POLL_MS = 250, AWAY_MS = 2000, NEW = 'new';
 
   class ImportDesk {
@@ -177,15 +177,18 @@
         const started = await start();
         this.job = started.job;
         const draft = await this.follow(started.job, bar);
-        if (draft) await this.load(draft);
+        if (draft && this.open && !this.review) await this.load(draft);
+        else if (draft) this.page.say(fill(text.read_waits, { name })); // nobody is torn from what they do now
+        return Boolean(draft);
       } catch (error) {
         const restarted = this.job !== 'asked' && error.status === 404; // the job went with the server, its file did not
         if (restarted && this.open && !this.review) await this.home();
         this.status.replaceChildren(el('p', { class: 'error', role: 'alert' }, restarted ? this.text.restarted : error.message));
         return false;
-      } finally { this.job = null; }
-      if (!this.review) this.status.replaceChildren();
-      return Boolean(this.review);
+      } finally {
+        this.job = null;
+        if (this.status.querySelector('progress')) this.status.replaceChildren();
+      }
     }
 
     async follow(job, bar) {
@@ -214,13 +217,16 @@
     }
 
     async accept(id) {
-      const { text, page } = this;
+      const { text, page, review } = this;
+      if (this.accepting) return;
+      this.accepting = true;
       try {
+        if (review && review.sent) await review.sent.catch(() => {}); // what was decided last counts
         const done = await this.post(`/draft/${id}/accept`), said = fill(text.accepted, { ...done, problems: done.problems.count });
-        this.toggle();
+        if (this.open) this.toggle();
         page.say(said + (done.not_located ? ' ' + fill(text.to_place, { n: done.not_located }) : ''), done.import_id ? { label: text.undo, run: () => this.undo(done.import_id) } : null);
         page.post('refresh', {});
-      } catch (error) { this.say(error); }
+      } catch (error) { this.say(error); } finally { this.accepting = false; }
     }
 
     statusSelect(kind, value, onchange, { blank = '' } = {}) {
@@ -270,9 +276,7 @@
 
     item(number) { return this.view.items.find(one => one.number === number); }
 
-    async edit(edits) {
-      try { this.take(await this.desk.post('/draft/' + this.view.draft_id, { items: edits })); return true; } catch (error) { this.desk.say(error); return false; }
-    }
+    edit(edits) { return send(this, { items: edits }); }
 
     /** Cut the text where a span begins or ends; a piece knows which items it belongs to. Offsets count code points. */
     paintText() {
@@ -332,9 +336,7 @@
     /** The day the bulletin speaks of: a text that says 3月11日 does not say the year. */
     paintDay() {
       const { desk, text, view } = this;
-      const day = el('input', { type: 'date', value: view.as_of, onchange: async event => {
-        try { this.take(await desk.post('/draft/' + view.draft_id, { as_of: event.target.value })); } catch (error) { desk.say(error); }
-      } });
+      const day = el('input', { type: 'date', value: view.as_of, onchange: event => send(this, { as_of: event.target.value }) });
       desk.extra.replaceChildren(this.modelBox(), el('label', { class: 'day', title: text.day_hint }, text.day, day));
     }
 
@@ -466,10 +468,12 @@
       back();
     }
 
+    /** What is chosen before the last choice is answered goes with it: the server takes a layout as a whole. */
     async change(layout) {
       this.node.classList.add('stale');
-      try { this.take(await this.desk.post('/draft/' + this.view.draft_id, { layout: { ...this.view.inspection.layout, ...layout } })); } catch (error) { this.desk.say(error); }
-      this.node.classList.remove('stale');
+      Object.assign(this.view.inspection.layout, layout);
+      if (!await send(this, { layout: { ...this.view.inspection.layout } })) try { this.take(await this.desk.ask('/draft/' + this.view.draft_id)); } catch { /* as it was shown */ }
+      if (this.turn === this.answered) this.node.classList.remove('stale');
     }
 
     options(found) {
@@ -605,20 +609,23 @@
   }
 
   /** A button that asks once more before it does something that is not easily put right. */
-  function sure(label, question, run) {
-    const button = el('button', { class: 'small', onclick: () => { if (button.textContent === question) { run(); return; } button.textContent = question; setTimeout(() => { button.textContent = label; }, 3000); } }, label);
-    return button;
+  /** Send a change of a draft after those before it, and paint the newest answer only. Returns whether it was taken. */
+  async function send(review, change) {
+    const { desk } = review, turn = review.turn = (review.turn || 0) + 1;
+    const sent = review.sent = (review.sent || Promise.resolve()).catch(() => {}).then(() => desk.post('/draft/' + review.view.draft_id, change));
+    try {
+      const view = await sent;
+      if (turn === review.turn && desk.review === review) review.take(view);
+      return true;
+    } catch (error) { desk.say(error); return false; } finally { review.answered = turn; }
   }
 
-  /** Painting anew makes new elements: returns what gives the focus to the one in the place of that which has it. */
-  function whereFocusIs(box) {
-    const here = document.activeElement, card = here.closest('.card'), stops = node => [...node.querySelectorAll('a,button,input,select,textarea,summary,[tabindex]')];
-    if (!box.contains(here)) return () => {};
-    const at = stops(card || box).indexOf(here), number = card && card.dataset.number;
-    return () => {
-      const where = number ? box.querySelector(`.card[data-number="${number}"]`) : box, node = where && stops(where)[at];
-      if (node && !box.contains(document.activeElement)) node.focus({ preventScroll: true });
-    };
+  function sure(label, question, run) {
+    const button = el('button', { class: 'small', onclick: event => {
+      if (event.detail > 1) return; // the second half of a double click has read no question
+      if (button.textContent === question) { button.disabled = true; run(); return; }
+      button.textContent = question; setTimeout(() => { button.textContent = label; }, 3000); } }, label);
+    return button;
   }
 
   function moment(iso) {

@@ -69,6 +69,9 @@
         this.arriving = true;
         this.refresh();
         this.node.focus({ preventScroll: true });
+      } else {
+        clearTimeout(this.later);
+        if (this.asking) this.asking.abort();
       }
     }
 
@@ -121,6 +124,7 @@
 
     show(reply) {
       const { text } = this;
+      if (!this.open) return;
       this.preview.classList.remove('stale');
       this.preview.replaceChildren(reply.image ? el('img', { alt: reply.title, src: reply.image }) : '');
       this.facts.classList.toggle('error', Boolean(reply.error));

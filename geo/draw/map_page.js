@@ -323,9 +323,10 @@
     arrive(before) {
       const { view, dataset } = this.state;
       if (before && before.dataset === dataset) {
-        if (this.chosenId) this.chooseId(this.chosenId);
+        if (this.chosenId) this.chooseId(this.chosenId, { again: true });
       } else {
-        if (before) { this.choose(-1); this.placer.stop(); if (this.desk) this.desk.arrive(); }
+        // What a message offers to undo is of the set before.
+        if (before) { this.messages.replaceChildren(); this.choose(-1); this.placer.stop(); if (this.desk) this.desk.arrive(); }
         if (!before && view) this.map.setView([view.lat, view.lon], view.zoom, { animate: false });
         else this.fit({ animate: Boolean(before) });
         if (!before && view && view.site) this.chooseId(view.site);
@@ -371,9 +372,11 @@
     }
 
     answer(reply) {
-      if (reply.conflict) { this.detail.conflict(); return; }
-      if (reply.edit) { this.detail.editing = null; if (this.layer.selected >= 0) this.openDetail(this.layer.selected); }
-      if (reply.many) this.table.edited();
+      this.detail.answered();
+      const { editing } = this.detail, mine = editing && editing.site.site_id === reply.site_id;
+      if (reply.conflict && mine) { this.detail.conflict(); return; }
+      if (reply.edit && mine) { this.detail.editing = null; if (this.layer.selected >= 0) this.openDetail(this.layer.selected); }
+      if (reply.many) this.table.edited(); else this.table.many.answered();
       const waiting = this.placer.active;
       this.placer.answer(reply);
       if (!reply.ok && waiting) return;
@@ -391,6 +394,7 @@
     }
 
     command({ key, run, theme }) {
+      if (key && this.desk && this.desk.open) return this.desk.key({ key, target: document.body });
       if (this.placer.active && key && this.placer.key(key)) return true;
       const scene = by => (this.presenting && this.scenes ? this.scenes.step(by) : false);
       const does = {
@@ -455,6 +459,10 @@
     present(on) {
       this.presenting = on;
       this.access.leave();
+      if (on) { // nothing is done that the picture hides
+        this.placer.stop();
+        if (this.desk && this.desk.open) this.desk.toggle();
+      }
       if (this.figure && this.figure.open) this.figure.toggle();
       if (this.scenes) this.scenes.present(on);
       document.body.classList.toggle('presenting', on);
@@ -479,7 +487,7 @@
       else this.choose(row);
     }
 
-    async choose(row, { zoom = false } = {}) {
+    async choose(row, { zoom = false, again = false } = {}) {
       this.layer.select(row);
       this.chosenId = '';
       if (row < 0) {
@@ -490,13 +498,13 @@
       }
       const box = zoom ? this.layer.rowBounds(row) : null;
       if (box && !this.map.getBounds().pad(-0.1).contains(box)) this.map.panTo(box.getCenter());
-      this.follow(row);
+      this.follow(row, again);
       await this.openDetail(row);
     }
 
-    /** Show in each list which row is chosen. */
-    follow(row) {
-      this.table.follow(row);
+    /** Show in each list which row is chosen; a list is not moved to one that was chosen before. */
+    follow(row, again = false) {
+      if (again) this.table.paint(); else this.table.follow(row);
       if (this.time) this.time.panel.paintList();
     }
 
@@ -508,12 +516,20 @@
       this.tellView();
     }
 
+    /** What was chosen is no more: its panel would speak of whatever has its row now. */
+    gone() {
+      const { site } = this.detail;
+      this.choose(-1);
+      if (site) this.say(fill(this.text.site_gone, { name: site.name }));
+    }
+
     /** Choose a site by its id, as a link or a new data version does. */
-    async chooseId(id) {
+    async chooseId(id, { again = false } = {}) {
       this.pendingSite = id;
       try {
-        await this.choose((await data.json(`${this.dataBase}row?site=${encodeURIComponent(id)}`)).row);
-      } catch { // the link is older than the data, or the server is away: nothing is chosen
+        await this.choose((await data.json(`${this.dataBase}row?site=${encodeURIComponent(id)}`)).row, { again });
+      } catch (error) { // the link is older than the data, or the server is away: nothing is chosen
+        if (again && error.status === 404) this.gone();
       } finally {
         this.pendingSite = '';
       }

@@ -104,7 +104,8 @@
         return;
       }
       if (this.row !== row) return;
-      const style = this.page.styles[site.code];
+      const style = this.page.styles[site.code], same = this.site && this.site.site_id === site.site_id && !this.node.hidden;
+      const before = same && this.node.querySelector('.history'), back = same ? whereFocusIs(this.node) : () => {};
       this.node.replaceChildren(
         el('button', { class: 'close', title: text.close, 'aria-label': text.close, onclick: () => this.page.choose(-1) }, '×'),
         el('h2', {}, this.page.symbol(style), el('span', {}, site.name)),
@@ -116,8 +117,10 @@
           this.page.layer.isLocated(row) ? el('button', { onclick: () => this.page.zoomTo(row) }, text.zoom_to) : '',
           this.page.canEdit ? el('button', { onclick: () => this.page.placer.start(row, site) }, this.page.layer.isLocated(row) ? text.move : text.place) : '',
           this.page.canEdit ? el('button', { title: text.edit_hint, onclick: () => this.edit(site, style) }, text.edit) : ''));
+      if (before && before.open) this.node.querySelector('.history').open = true;
       this.node.hidden = false;
       this.site = site;
+      back();
     }
 
     /** Change what is known of the site. What somebody else has changed meanwhile is shown, never overwritten unseen. */
@@ -126,12 +129,18 @@
       const input = (name, type) => el('label', {}, el('span', {}, text.fields[name]), el('input', { type, value: values[name], maxLength: name === 'note' ? 2000 : 200, oninput: event => { values[name] = event.target.value; } }));
       const status = el('select', { onchange: event => { values.status = event.target.value; } }, ...kind.statuses.map(one => el('option', { value: one.key.split('.')[1] }, one.label)));
       status.value = values.status;
-      const form = el('form', { class: 'edit', onsubmit: event => { event.preventDefault(); this.page.post('edit', { site_id: site.site_id, version: site.version, values }); } },
+      const form = el('form', { class: 'edit', onsubmit: event => { event.preventDefault(); event.target.querySelector('.main').disabled = true; this.page.post('edit', { site_id: site.site_id, version: site.version, values }); } },
         el('label', {}, el('span', {}, text.status_word), status), input('as_of', 'date'), input('place', 'text'), input('street', 'text'), input('note', 'text'), el('p', { class: 'hint' }, text.edit_day_hint),
         el('div', { class: 'actions' }, el('button', { class: 'main' }, text.save), el('button', { type: 'button', onclick: () => this.cancel() }, text.cancel)));
       (this.node.querySelector('form.edit') || this.node.querySelector('.actions')).replaceWith(form);
       status.focus();
       this.editing = { site, style, values };
+    }
+
+    /** The server has said something: what is still being typed may be sent. */
+    answered() {
+      const save = this.node.querySelector('form.edit .main');
+      if (save) save.disabled = false;
     }
 
     /** Leave what is being typed. */
@@ -454,8 +463,10 @@
 
     set(name, value) {
       if (value) this.values[name] = value; else delete this.values[name];
-      this.save.disabled = !Object.keys(this.values).length;
+      this.answered();
     }
+
+    answered() { if (!this.node.hidden) this.save.disabled = !Object.keys(this.values).length; }
 
     /** Which kinds are picked decides which statuses there are to give. */
     update() {
@@ -473,7 +484,7 @@
 
     send() {
       const rows = [...this.table.picked].sort((a, b) => a - b);
-      this.save.disabled = true;
+      this.save.disabled = true; // until the server answers
       this.page.post('edit_many', { version: this.page.state.version, rows, values: this.values });
     }
   }
@@ -507,5 +518,17 @@
     }
   }
 
-  window.BaitaParts = { el, fill, named, language, data, Attributes, DetailPanel, SiteTable, Stage };
+  /** Painting anew makes new elements: returns what gives the focus to the one in the place of that which has it. */
+  function whereFocusIs(box) {
+    const here = document.activeElement, card = here.closest('.card'), stops = node => [...node.querySelectorAll('a,button,input,select,textarea,summary,[tabindex]')];
+    if (!box.contains(here)) return () => {};
+    if (here === box) return () => box.focus({ preventScroll: true });
+    const at = stops(card || box).indexOf(here), number = card && card.dataset.number;
+    return () => {
+      const where = number ? box.querySelector(`.card[data-number="${number}"]`) : box, node = where && stops(where)[at];
+      if (node && !box.contains(document.activeElement)) node.focus({ preventScroll: true });
+    };
+  }
+
+  window.BaitaParts = { el, fill, named, language, whereFocusIs, data, Attributes, DetailPanel, SiteTable, Stage };
 })();

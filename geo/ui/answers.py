@@ -58,6 +58,7 @@ def handle(
     max_body: int = MAX_BODY,
     right: Right | None = None,
     everybody: bool = False,
+    own: bool = False,
 ) -> Callable[[Request], Awaitable[Response]]:
     """Run a handler off the event loop for those who may, and turn what goes wrong into a short answer.
 
@@ -71,6 +72,8 @@ def handle(
         What asking takes; by default to view for GET and HEAD, and to edit for all that may change something.
     everybody
         Nobody need be signed in: for scripts, styles and pictures of the page itself.
+    own
+        Only our own pages may ask, though it changes nothing here: the question goes further.
     """
 
     @wraps(handler)
@@ -78,8 +81,9 @@ def handle(
         looks = request.method in ("GET", "HEAD")
         needed = None if everybody else right or (Right.VIEW if looks else Right.EDIT)
         try:
-            if not looks:
+            if own or not looks:
                 _refuse_foreign(request)
+            if not looks:
                 # Before its body is taken.
                 await run_in_threadpool(_let_in, request, needed)
                 await _read_body(request, max_body)

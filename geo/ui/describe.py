@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from geo.category import Categories
@@ -109,6 +110,11 @@ def time_of(chosen: SiteFilter, words: dict[str, str]) -> str:
     if chosen.as_of:
         return words["day_since" if chosen.since else "day"].format(**days)
     return words["since"].format(**days) if chosen.since else ""
+
+
+def source_line(files: Sequence[str], words: dict[str, str]) -> str:
+    """Return where sites come from, in words: the three main files; "" if none is known."""
+    return words["source"].format(source=words["and"].join(files[:3])) if files else ""
 
 
 def _partly_shown(chosen: SiteFilter, categories: Categories, language: str) -> list[str]:

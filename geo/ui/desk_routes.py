@@ -12,14 +12,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from geo.access import AccessError, Right
-from geo.category import LANGUAGES
 from geo.day import read_day
 from geo.district import beside_store
 from geo.drafts import Desk, OpenFiles
 from geo.errors import SiteMapError, StoreAway
 from geo.samples import read_samples
 from geo.settings import Settings
-from geo.ui.answers import FRESH, Refused, handle, json_answer
+from geo.ui.answers import FRESH, Refused, handle, json_answer, request_language
 from geo.ui.desk import draft_head, import_head, view_draft, view_report
 from geo.ui.explain import explain
 from geo.ui.jobs import BusyError, Job, Jobs, busy_words
@@ -97,21 +96,16 @@ def _set(request: Request) -> str:
     return DEMO if request.query_params.get("set") == DEMO else REAL
 
 
-def _language(request: Request) -> str:
-    given = request.query_params.get("lang", "zh")
-    return given if given in LANGUAGES else "zh"
-
-
 def _said(error: SiteMapError, request: Request) -> Exception:
     """Return a refusal that says to the person what is wrong, in the page's language."""
     if isinstance(error, AccessError | StoreAway):
         return error
-    return Refused(422, explain(str(error), _language(request)))
+    return Refused(422, explain(str(error), request_language(request)))
 
 
 def _lists(request: Request) -> Response:
     imports = request_store(request, _set(request)).imports(IMPORTS_SHOWN)
-    language = _language(request)
+    language = request_language(request)
     lists = {
         "drafts": [
             draft_head(draft) | {"interrupted": draft.unread and not _is_read(draft.draft_id)}
@@ -133,7 +127,7 @@ def _begin(request: Request) -> Response:
     if _set(request) != REAL:
         raise Refused(403, "only samples go into the demo set")
     name = request.query_params.get("name", "")
-    data, language, desk = request.state.body, _language(request), _desk(request)
+    data, language, desk = request.state.body, request_language(request), _desk(request)
     words = load_text(language)
     if not data.strip():
         raise Refused(422, words["desk"]["empty"])
@@ -212,7 +206,7 @@ def _model(request: Request) -> Response:
 
 def _new_job(request: Request) -> Job:
     """Return a job of the person who asks, or refuse where too much is waiting."""
-    language = _language(request)
+    language = request_language(request)
 
     def reason(error: Exception) -> str:
         if isinstance(error, SiteMapError):
@@ -236,7 +230,11 @@ def _job(request: Request) -> Response:
 
 
 def _draft(request: Request) -> Response:
-    desk, draft_id, language = _desk(request), request.path_params["draft_id"], _language(request)
+    desk, draft_id, language = (
+        _desk(request),
+        request.path_params["draft_id"],
+        request_language(request),
+    )
     try:
         if request.method == "DELETE":
             desk.discard(draft_id)
@@ -269,7 +267,7 @@ def _accept(request: Request) -> Response:
         )
     except SiteMapError as error:
         raise _said(error, request) from error
-    return json_answer(request, view_report(report, _language(request)), FRESH)
+    return json_answer(request, view_report(report, request_language(request)), FRESH)
 
 
 def _undo(request: Request) -> Response:

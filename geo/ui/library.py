@@ -16,7 +16,6 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 
 from geo.category import Categories, load_categories
@@ -29,7 +28,7 @@ from geo.site import Claim
 from geo.store.tiles import Facts, SiteTiles, VersionGone
 from geo.timeline import Comparison, Timeline
 from geo.ui.figures import claims_until
-from geo.view import SiteFilter, SiteIndex
+from geo.view import Provenance, SiteFilter, SiteIndex
 
 if TYPE_CHECKING:
     from geo.store import SiteStore
@@ -161,11 +160,6 @@ class Snapshot:
         return sorted(set(self.sites["street"]) - {""})
 
     @cached_property
-    def sources(self) -> list[str]:
-        """The files the sites come from, most frequent first."""
-        return [str(name) for name in self.sites["source_file"].value_counts().index if name]
-
-    @cached_property
     def rows(self) -> dict[str, int]:
         """Position in the table by site_id."""
         return {site_id: row for row, site_id in enumerate(self.sites["site_id"])}
@@ -218,34 +212,39 @@ class Snapshot:
         return self.timeline.trend(self.categories, chosen)
 
     def counts(self, chosen: SiteFilter) -> list[list[int]]:
-        """Return, for each category's code, how many sites the rest of a filter keeps and how many are on the map."""
-        return self._summary(chosen)[0]
+        """Return, for each category's code, how many sites the rest of a filter keeps and how many are on the map.
 
-    def latest(self, chosen: SiteFilter) -> str:
-        """Return the newest date among the sites that a filter keeps, as ISO text, or ""."""
-        return self._summary(chosen)[1]
-
-    @cached_property
-    def _summaries(self) -> dict[SiteFilter, tuple[list[list[int]], str]]:
-        return {}
-
-    def _summary(self, chosen: SiteFilter) -> tuple[list[list[int]], str]:
-        """Return counts and newest date, remembered: a click on a chip changes neither, whoever clicks."""
-        besides, known = chosen.without_categories().without_time(), self._summaries
+        Remembered: a click on a chip does not change them, whoever clicks.
+        """
+        besides, known = chosen.without_categories().without_time(), self._counts
         found = known.get(besides)
         if found is None:
-            counts = self.index.count_by_status(besides)[["total", "located"]].to_numpy().tolist()
-            if len(known) >= KEPT_SUMMARIES:
-                known.clear()
-            found = known[besides] = (counts, self._latest(besides))
+            found = self.index.count_by_status(besides)[["total", "located"]].to_numpy().tolist()
+            _remember(known, besides, found)
         return found
 
-    def _latest(self, chosen: SiteFilter) -> str:
-        dates = self.sites["as_of"].to_numpy()
-        if chosen.until is not None:
-            dates = dates[dates <= np.datetime64(chosen.until)]
-        dates = dates[~np.isnat(dates)]
-        return str(dates.max().astype("datetime64[D]")) if len(dates) else ""
+    def provenance(self, chosen: SiteFilter) -> Provenance:
+        """Return how new the sites are that a filter keeps, and the files they come from."""
+        chosen = chosen.without_time()
+        found = self._provenances.get(chosen)
+        if found is None:
+            found = self.index.provenance(chosen)
+            _remember(self._provenances, chosen, found)
+        return found
+
+    @cached_property
+    def _counts(self) -> dict[SiteFilter, list[list[int]]]:
+        return {}
+
+    @cached_property
+    def _provenances(self) -> dict[SiteFilter, Provenance]:
+        return {}
+
+
+def _remember(known: dict[SiteFilter, Any], chosen: SiteFilter, found: object) -> None:
+    if len(known) >= KEPT_SUMMARIES:
+        known.clear()
+    known[chosen] = found
 
 
 class LargeSnapshot:
@@ -312,20 +311,16 @@ class LargeSnapshot:
         """As of `Snapshot`."""
         return list(self._facts.streets)
 
-    @property
-    def sources(self) -> list[str]:
-        """As of `Snapshot`."""
-        return list(self._facts.sources)
-
     def counts(self, chosen: SiteFilter) -> list[list[int]]:
         """As of `Snapshot`."""
         besides = chosen.without_categories().without_time()
         found: list[list[int]] = self._once("counts", besides, self.tiles.counts)
         return found
 
-    def latest(self, chosen: SiteFilter) -> str:
-        """As of `Snapshot`."""
-        return str(self._once("latest", SiteFilter(until=chosen.until), self.tiles.latest))
+    def provenance(self, chosen: SiteFilter) -> Provenance:
+        """Return how new the set is, up to the filter's last day, and the files it comes from; of all statuses."""
+        newest = self._once("latest", SiteFilter(until=chosen.until), self.tiles.latest)
+        return Provenance(str(newest), tuple(self._facts.sources))
 
     def bounds(self, chosen: SiteFilter) -> tuple[float, float, float, float] | None:
         """Return west, south, east, north (EPSG:4326) of what a filter leaves on the map."""

@@ -18,7 +18,7 @@ from geo.ui.actions import act_on_chips, act_on_map
 from geo.ui.actions.chips import choose_set, choose_shown_language, refilter
 from geo.ui.actions.undoing import undo_and_redo
 from geo.ui.address import current_dataset, current_filter, current_language, follow
-from geo.ui.describe import app_title, district_name, subtitle_of, title_of
+from geo.ui.describe import app_title, district_name, source_line, subtitle_of, title_of
 from geo.ui.desk_routes import REAL
 from geo.ui.figures import key_figures
 from geo.ui.library import DATASETS, AnySnapshot, get_library
@@ -220,7 +220,8 @@ def _map_state(
     snapshot: AnySnapshot, chosen: SiteFilter, text: dict[str, Any], language: str, person: Person
 ) -> dict[str, Any]:
     home = district_name(get_library().settings, language)
-    words, latest = text["title"], chosen.as_of or snapshot.latest(chosen)
+    words, known = text["title"], snapshot.provenance(chosen)
+    latest = chosen.as_of or known.newest
     narrowing = chosen.without_categories().without_time()
     at = f"@{snapshot.day}" if snapshot.day else ""
     present = snapshot.present or snapshot
@@ -238,7 +239,7 @@ def _map_state(
         "title": title_of(chosen, snapshot.categories, text, language=language, district=home),
         "subtitle": subtitle_of(chosen, snapshot.categories, text, language=language),
         "asOf": words["as_of"].format(date=latest) if latest else "",
-        "source": words["source"].format(source=words["and"].join(snapshot.sources[:3])),
+        "source": source_line(known.files, words),
         "notice": text["notice"]["demo"] if snapshot.fictitious else "",
         "editable": edits and snapshot.day is None,
         "steps": undo_and_redo(),

@@ -178,12 +178,12 @@ function pressed(key) {
 }
 
 document.addEventListener('keydown', event => {
-  const typing = event.target.closest && event.target.closest('input,textarea,select,[contenteditable]');
-  const step = typing || !MAP.ready ? '' : MAP.frame.contentWindow.BaitaMap.stepOf(event);
+  const inside = what => event.target.closest && event.target.closest(what), typing = inside('input,textarea,select,[contenteditable]');
+  // A dialog keeps its keys: what they do on the map would be done behind it.
+  const step = typing || inside('[role="dialog"]') || !MAP.ready ? '' : MAP.frame.contentWindow.BaitaMap.stepOf(event);
   if (step) { event.preventDefault(); MAP.send({ type: 'baita:command', run: step }); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  // A dialog keeps its keys: what they do on the map would be done behind it.
-  if (event.target.closest && event.target.closest('input,textarea,select,[contenteditable],[role="combobox"],[role="listbox"],[role="dialog"]')) return;
+  if (typing || inside('[role="combobox"],[role="listbox"],[role="dialog"]')) return;
   if (pressed(event.key)) event.preventDefault();
   else if ('befilrtu[]'.includes(event.key) && event.key.length === 1 || event.key === 'Escape') {
     // What opens now has keys of its own.

@@ -31,9 +31,9 @@ from geo.scheme import Bounds
 from geo.settings import Settings
 from geo.site import is_located
 from geo.timeline import Comparison
-from geo.ui.describe import district_name, subtitle_of, title_of
+from geo.ui.describe import district_name, source_line, subtitle_of, title_of
 from geo.ui.text import load_text
-from geo.view import SiteFilter, SiteIndex, select_sites
+from geo.view import SiteFilter, SiteIndex, provenance, select_sites
 
 FORMATS = (*DRAWN, "html")
 HANDOUT_WORDS = ("title", "subtitle", "as_of", "source", "notice", "marking")
@@ -143,13 +143,11 @@ def _facts(
     selected: gpd.GeoDataFrame, text: dict[str, dict[str, str]], chosen: SiteFilter
 ) -> dict[str, str]:
     """Return what a sheet says of its data: how new it is, where it comes from, whether it is invented."""
-    words, newest = text["title"], selected["as_of"].max()
-    if chosen.as_of is not None:
-        newest = pd.Timestamp(chosen.as_of)
-    sources = [str(name) for name in selected["source_file"].value_counts().index if name]
+    words, known = text["title"], provenance(selected)
+    newest = chosen.as_of.isoformat() if chosen.as_of else known.newest
     return {
-        "as_of": words["as_of"].format(date=newest.date().isoformat()) if newest == newest else "",
-        "source": words["source"].format(source=words["and"].join(sources[:3])) if sources else "",
+        "as_of": words["as_of"].format(date=newest) if newest else "",
+        "source": source_line(known.files, words),
         "notice": text["notice"]["demo"] if selected["fictitious"].any() else "",
     }
 

@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from geo.access import Right
 from geo.category import LANGUAGES
 from geo.day import read_day
 from geo.district import beside_store, built_folder, landmarks
@@ -131,7 +132,10 @@ def routes() -> list[BaseRoute]:
         Route(prefix + "/site/{dataset}/{site_id:path}.json", handle(_site)),
         Route(prefix + "/base/{stamp}/{name}", handle(_base_level)),
         Route(prefix + "/tiles/{layer}/{zoom:int}/{column:int}/{row:int}", handle(_tile)),
-        Route(prefix + "/candidates/{dataset}/{site_id:path}.json", handle(_candidates)),
+        Route(
+            prefix + "/candidates/{dataset}/{site_id:path}.json",
+            handle(_candidates, right=Right.EDIT, own=True),
+        ),
         *export_routes(prefix),
         *desk_routes(prefix),
     ]

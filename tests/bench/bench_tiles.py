@@ -139,7 +139,7 @@ def run(count: int, tiles: int) -> str:
 
         def first_map() -> LargeSnapshot:
             found = opened()
-            _ = found.counts(ALL), found.latest(ALL), found.sources
+            _ = found.counts(ALL), found.provenance(ALL)
             west, south, east, north = found.bounds(ALL) or (0, 0, 0, 0)
             left, top = tile_of(west, north, 8)
             right, bottom = tile_of(east, south, 8)
@@ -161,7 +161,7 @@ def run(count: int, tiles: int) -> str:
                 )[0]
             )
         newest = opened()
-        after, _ = timed(lambda: (newest.counts(ALL), newest.latest(ALL), newest.sources))
+        after, _ = timed(lambda: (newest.counts(ALL), newest.provenance(ALL)))
         page, _ = timed(lambda: site_tiles.page(newest.version, ALL, limit=200))
         deep, _ = timed(lambda: site_tiles.page(newest.version, ALL, offset=1_000_000, limit=200))
         text_counts, _ = timed(lambda: newest.counts(SOME))

@@ -173,7 +173,16 @@ def test_the_date_of_a_picture_is_the_newest_that_the_filter_lets_in(own_library
     snapshot = own_library.snapshot("demo")
     kept = snapshot.sites[snapshot.index.mask(chosen)]["as_of"].max()
     expected = "" if kept is None or kept != kept else str(kept.date())
-    assert snapshot.latest(chosen) == expected
+    assert snapshot.provenance(chosen).newest == expected
+
+
+def test_the_map_says_of_what_is_shown_how_new_it_is_as_a_picture_does(own_library):
+    snapshot = own_library.snapshot("bulletin")
+    others = [s.key for s in snapshot.categories.statuses if s.kind != "parking"]
+    parking = SiteFilter.from_params({"hide": others})
+    assert snapshot.provenance(SiteFilter()).newest == "2020-03-11"
+    assert snapshot.provenance(parking).newest == "2020-03-10"
+    assert set(snapshot.provenance(parking).files) <= set(snapshot.provenance(SiteFilter()).files)
 
 
 def test_a_row_that_another_program_spoilt_is_set_aside_and_the_rest_is_shown(own_library):

@@ -320,6 +320,15 @@ def test_another_sites_page_is_refused_before_anything_is_written_down(office, c
     assert office.store("bulletin").audit() == []
 
 
+def test_what_may_ask_a_service_outside_is_for_editors_and_for_our_own_pages(office, client):
+    path = "/baita/candidates/bulletin/prj-jianhang.json"
+    assert client.get(path, headers=_as("王工")).status_code == 403  # a viewer
+    foreign = {**_as("林工"), "Sec-Fetch-Site": "cross-site"}
+    assert client.get(path, headers=foreign).status_code == 403
+    own = {**_as("林工"), "Sec-Fetch-Site": "same-origin"}
+    assert client.get(path, headers=own).status_code == 200
+
+
 def test_nobody_takes_the_body_of_who_may_not(office):
     """A viewer's 20 MB are not read before they are refused."""
 

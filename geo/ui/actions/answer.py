@@ -31,7 +31,12 @@ def answer(ok: bool, message: str, *, undo: int = 0, **more: object) -> None:
 
 def refuse(error: SiteMapError) -> None:
     """Tell the map's page that an action was not carried out, and why."""
-    answer(False, words("place")["refused"].format(reason=explain(str(error), _language())))
+    answer(False, words("place")["refused"].format(reason=explain_here(error)))
+
+
+def explain_here(error: SiteMapError) -> str:
+    """Return what a refusal says, in the page's language."""
+    return explain(str(error), _language())
 
 
 def words(section: str) -> dict[str, Any]:

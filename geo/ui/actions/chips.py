@@ -11,7 +11,7 @@ from geo.category import Categories
 from geo.day import read_day
 from geo.errors import FilterError, SiteMapError
 from geo.scheme import Scheme
-from geo.ui.actions.answer import Action, answer, words
+from geo.ui.actions.answer import Action, answer, explain_here, words
 from geo.ui.address import shown_filter, write_filter
 from geo.ui.library import DATASETS, get_library
 from geo.view import SiteFilter
@@ -125,7 +125,7 @@ def show_scheme(asked: Action) -> None:
         kept = Scheme("-", str(asked.get("query"))[:4000]).filter(categories)
         write_filter(replace(kept, as_of=shown.as_of, since=shown.since))
     except FilterError as error:
-        answer(False, words("export")["scheme_outdated"].format(reason=error))
+        answer(False, words("export")["scheme_outdated"].format(reason=explain_here(error)))
 
 
 def refresh(asked: Action) -> None:

@@ -28,19 +28,20 @@ def edit(asked: Action) -> None:
     library, dataset = get_library(), current_dataset()
     seen = _seen(library.snapshot(dataset), str(asked.get("site_id")))
     changes = read_changes(asked.get("values"), str(seen["kind"].iloc[0]), library.categories)
+    site_id = str(seen["site_id"].iloc[0])
     if int(seen["version"].iloc[0]) != asked.get("version"):
-        _tell_conflict()
+        _tell_conflict(site_id)
         return
     report = _edit_sites(page_store(dataset), seen, changes)
     if report.left:
-        _tell_conflict()
+        _tell_conflict(site_id)
         return
     said = words("place")["edited" if report.step else "same"].format(name=seen["name"].iloc[0])
-    answer(True, said, undo=did(report.step), edit=True)
+    answer(True, said, undo=did(report.step), edit=True, site_id=site_id)
 
 
-def _tell_conflict() -> None:
-    answer(False, words("place")["conflict"], conflict=True)
+def _tell_conflict(site_id: str) -> None:
+    answer(False, words("place")["conflict"], conflict=True, site_id=site_id)
 
 
 def _seen(snapshot: AnySnapshot, site_id: str) -> gpd.GeoDataFrame:

@@ -1,10 +1,11 @@
-"""A category's symbol as SVG, from its shape, colour and sign: what the map draws on its canvas, for a page of text."""
+"""A category's symbol as SVG, from its shape, colour and sign: painted as in a picture, for a page of text."""
 
 from __future__ import annotations
 
 from html import escape
 
 from geo.category import Status
+from geo.export.paint import paint_symbol
 
 _SHAPES = {
     "circle": '<circle cx="13" cy="13" r="8.5" {look}/>',
@@ -24,39 +25,21 @@ def symbol_svg(shape: str, status: Status) -> str:
     status
         Its colour, sign, and whether it is hollow or dashed.
     """
+    paint = paint_symbol(status)
+    dash = 'stroke-dasharray="3 2"' if paint.dashed else ""
     if shape == "line":
-        return _line(status)
-    fill = "#ffffff" if status.hollow else status.fill
-    dash = 'stroke-dasharray="3 2"' if status.dashed else ""
-    edge = status.fill if status.hollow or status.dashed else "#ffffff"
-    look = f'fill="{fill}" stroke="{edge}" stroke-width="2" {dash}'
-    return _svg(26, _SHAPES[shape].format(look=look) + _sign(status.glyph, fill, 13, status.fill))
+        return _svg(44, f'<path d="M2 13H42" stroke="{status.fill}" stroke-width="6" {dash}/>')
+    look = f'fill="{paint.fill}" stroke="{paint.edge}" stroke-width="2" {dash}'
+    return _svg(26, _SHAPES[shape].format(look=look) + _sign(status.glyph, paint.ink))
 
 
-def _line(status: Status) -> str:
-    dash = 'stroke-dasharray="7 5"' if status.dashed else ""
-    line = f'<path d="M2 13H42" stroke="{status.fill}" stroke-width="6" {dash}/>'
-    if not status.glyph:
-        return _svg(44, line)
-    plate = (
-        f'<circle cx="22" cy="13" r="9" fill="#ffffff" stroke="{status.fill}" stroke-width="1.5"/>'
-    )
-    return _svg(44, line + plate + _sign(status.glyph, "#ffffff", 22, status.fill))
-
-
-def _sign(glyph: str, under: str, x: int, colour: str) -> str:
+def _sign(glyph: str, ink: str) -> str:
     if not glyph:
         return ""
-    ink = colour if under == "#ffffff" else "#1f2328" if _is_light(under) else "#ffffff"
     return (
-        f'<text x="{x}" y="17.5" text-anchor="middle" font-size="13" font-weight="700" '
+        f'<text x="13" y="17.5" text-anchor="middle" font-size="13" font-weight="700" '
         f'fill="{ink}">{escape(glyph)}</text>'
     )
-
-
-def _is_light(colour: str) -> bool:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return 0.299 * red + 0.587 * green + 0.114 * blue > 150
 
 
 def _svg(width: int, inside: str) -> str:
