@@ -313,7 +313,7 @@ class Desk:
         )
 
     def ask_model(
-        self, draft_id: str, *, cancelled: Callable[[], bool] = lambda: False
+        self, draft_id: str, *, waiting: Callable[[], None] = lambda: None
     ) -> tuple[Draft, int]:
         """Have the model look through a bulletin too, and return the draft and how many sites it has found more.
 
@@ -324,8 +324,8 @@ class Desk:
         ----------
         draft_id
             Which.
-        cancelled
-            Asked when the answer is there: if true, it is thrown away.
+        waiting
+            Called now and then until the answer is there; if it raises, the answer is not waited for, or not kept.
 
         Raises
         ------
@@ -339,9 +339,8 @@ class Desk:
         draft = self.draft(draft_id)
         if draft.form != "bulletin":
             raise SourceError("only the text of a bulletin can be read by the model")
-        mentions = self.model.ask(draft.raw, self._categories)
-        if cancelled():
-            return draft, 0
+        mentions = self.model.ask(draft.raw, self._categories, waiting=waiting)
+        waiting()
         with _alone(draft_id):
             draft = self.draft(draft_id)  # somebody may have gone on with it meanwhile
             known = {choice_key(one.kind, one.name) for one in draft.items}

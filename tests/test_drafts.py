@@ -285,7 +285,12 @@ def test_another_day_dates_what_the_model_found_too(asking):
 
 def test_an_answer_nobody_waits_for_any_more_is_thrown_away(asking):
     draft = _bulletin(asking, TEXT + HIDDEN)
-    assert asking.ask_model(draft.draft_id, cancelled=lambda: True) == (draft, 0)
+
+    def no_more():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        asking.ask_model(draft.draft_id, waiting=no_more)
     assert asking.draft(draft.draft_id) == draft
 
 

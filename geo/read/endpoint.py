@@ -35,6 +35,7 @@ LONGEST_S = 600.0
 RULE = "endpoint"
 """The rule of a mention that a model made."""
 _PIECE = 1 << 14
+_TURN_S = 0.2
 
 
 class _Answer(Protocol):
@@ -66,7 +67,9 @@ class Model:
         """Where texts go, for people: the name or number of the machine."""
         return urlsplit(self.url).hostname or ""
 
-    def ask(self, raw: str, categories: Categories) -> list[Mention]:
+    def ask(
+        self, raw: str, categories: Categories, *, waiting: Callable[[], None] = lambda: None
+    ) -> list[Mention]:
         """Return what the model says of the sites in a text; see `ask_endpoint`."""
         return ask_endpoint(
             raw,
@@ -75,6 +78,7 @@ class Model:
             model=self.name,
             timeout_s=self.timeout_s,
             categories=categories,
+            waiting=waiting,
         )
 
 
@@ -135,6 +139,7 @@ def ask_endpoint(
     timeout_s: float,
     categories: Categories | None = None,
     opener: Opener | None = None,
+    waiting: Callable[[], None] = lambda: None,
 ) -> list[Mention]:
     """Return what a model says of the sites in a text, as far as the text bears it out, in text order.
 
@@ -155,6 +160,8 @@ def ask_endpoint(
         Kinds and statuses; the district's own file by default.
     opener
         What opens the request; the standard library by default.
+    waiting
+        Called a few times a second until the answer is there; what it raises ends the waiting.
 
     Raises
     ------
@@ -170,7 +177,7 @@ def ask_endpoint(
         )
     categories = categories or load_categories()
     request = _request(raw, url=url, key=key, model=model, categories=categories)
-    content = _fetch(request, timeout_s, opener or _open)
+    content = _fetch(request, timeout_s, opener or _open, waiting)
     return sorted(_checked(_records(content), heal(raw), categories), key=lambda one: one.name_span)
 
 
@@ -259,7 +266,12 @@ def _open(request: urllib.request.Request, timeout_s: float) -> _Answer:
     return answer
 
 
-def _fetch(request: urllib.request.Request, timeout_s: float, opener: Opener) -> bytes:
+def _fetch(
+    request: urllib.request.Request,
+    timeout_s: float,
+    opener: Opener,
+    waiting: Callable[[], None],
+) -> bytes:
     """Return the whole answer within the time, however slowly it drips.
 
     Failures are raised outside the handlers, for what failed may carry the request and its key.
@@ -271,7 +283,10 @@ def _fetch(request: urllib.request.Request, timeout_s: float, opener: Opener) ->
 
     worker = threading.Thread(target=fetch, daemon=True)
     worker.start()
-    worker.join(timeout_s)
+    end = time.monotonic() + timeout_s
+    while worker.is_alive() and (left := end - time.monotonic()) > 0:
+        worker.join(min(left, _TURN_S))
+        waiting()
     answer = result[0] if result else _LATE
     if isinstance(answer, str):
         raise SourceError(answer)

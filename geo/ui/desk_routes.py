@@ -197,7 +197,7 @@ def _model(request: Request) -> Response:
     job = _new_job(request)
 
     def ask(tell: Any) -> tuple[str, bytes]:
-        desk.ask_model(draft_id, cancelled=job.ending.is_set)
+        desk.ask_model(draft_id, waiting=lambda: tell(0.0))
         return draft_id, b""
 
     _jobs().submit(job, ask)

@@ -242,6 +242,17 @@ def test_the_model_adds_to_a_draft_as_a_job_and_the_view_says_where_texts_go(cli
     assert client.post("/baita/desk/draft/none/model").status_code == 422
 
 
+def test_who_does_not_want_the_model_any_more_need_not_wait_for_it(client, model):
+    view = _draft(client, (TEXT + "云上糕点铺开了门。").encode())
+    model.hold.clear()
+    reply = client.post(f"/baita/desk/draft/{view['draft_id']}/model")
+    client.delete(f"/baita/desk/job/{reply.json()['job']}")
+    assert _ended(client, reply)["state"] == "cancelled"
+    model.hold.set()
+    after = client.get(f"/baita/desk/draft/{view['draft_id']}").json()
+    assert after["items"] == view["items"]
+
+
 def test_a_model_that_fails_is_told_in_the_language_of_the_page_and_without_its_key(client, model):
     view = _draft(client)
     model.status = 401
