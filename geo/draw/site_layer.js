@@ -11,7 +11,7 @@
   const LOCATED = 1, APPROXIMATE = 2, SKETCH = 4; // bits of a row's flag
   const MANY = 15000;       // points in view from which discs are written straight into pixels
   const CROWD = 2500;       // points in view from which symbols shrink and lose their glyph
-  const MANY_LINES = 3000;  // lines in view from which the white casing is left out
+  const MANY_LINES = 3000;  // lines and areas in view from which only their outlines are drawn, straight into pixels
   const FEW_CIRCLES = 12;   // uncertainty circles in view up to which they are tinted; more would paint over the map
   const HIT_PX = 9;         // how near, in CSS pixels, a pointer must come to a symbol or a line
   const FULL_TURN = 2 * Math.PI;
@@ -256,8 +256,7 @@
 
     /** Tens of thousands of points: write discs into pixels; a fill per point would take seconds. */
     _drawDiscs: function (view, runs, inView) {
-      const d = this.data, context = this._context, width = this._container.width, height = this._container.height;
-      const image = context.getImageData(0, 0, width, height), pixels = new Uint32Array(image.data.buffer);
+      const d = this.data, { pixels, width, height, paint } = this._pixels();
       const radius = (inView > 200000 ? 1.3 : 2.2) * view.ratio, reach = Math.ceil(radius), disc = [];
       for (let y = -reach; y <= reach; y++) for (let x = -reach; x <= reach; x++) if (x * x + y * y <= radius * radius + 0.5) disc.push(y * width + x);
       const offsets = Int32Array.from(disc), colours = Uint32Array.from(this.options.categories, c => toPixel(c.fill));
@@ -273,8 +272,17 @@
         for (let k = 0; k < offsets.length; k++) pixels[at + offsets[k]] = colour;
         drawn++;
       }
-      context.putImageData(image, 0, 0);
+      paint();
       this.stats.drawn += drawn;
+    },
+
+    /** A picture as large as the canvas, one number for each pixel, and what lays it over what is drawn already. */
+    _pixels: function () {
+      const { width, height } = this._container, sheet = this._sheet || (this._sheet = document.createElement('canvas'));
+      if (sheet.width !== width || sheet.height !== height) { sheet.width = width; sheet.height = height; }
+      const image = new ImageData(width, height);
+      const paint = () => { sheet.getContext('2d').putImageData(image, 0, 0); this._context.drawImage(sheet, 0, 0); };
+      return { pixels: new Uint32Array(image.data.buffer), width, height, paint };
     },
 
     _drawShapes: function (view) {
@@ -287,9 +295,14 @@
       if (!rows.length) return;
       this.stats.drawn += rows.length;
       this.stats.inView += rows.length;
+      const wide = 4 * Math.max(this._container.width, this._container.height) / view.scale;
+      const small = s => d.bounds[4 * s + 2] - d.bounds[4 * s] < wide && d.bounds[4 * s + 3] - d.bounds[4 * s + 1] < wide;
+      const crowd = rows.length > MANY_LINES;
+      if (crowd) this._drawOutlines(view, rows.filter(small));
       context.lineJoin = context.lineCap = 'round';
       const groups = new Map();
       for (const s of rows) {
+        if (crowd && small(s)) continue;
         const row = d.shape_row[s], style = this.options.categories[d.code[row]];
         const dashed = style.dashed || (d.flag[row] & SKETCH) !== 0;
         const key = `${d.shape_area[s] ? 0 : 1}|${d.code[row]}|${dashed ? 1 : 0}`;
@@ -297,10 +310,41 @@
         this._trace(groups.get(key).path, s, view);
       }
       const sorted = [...groups.keys()].sort().map(key => groups.get(key));
-      for (const g of sorted) if (g.area) { context.fillStyle = this._hatch(g.colour); context.fill(g.path, 'evenodd'); }
+      for (const g of sorted) if (g.area) { context.fillStyle = this._hatch(g.colour); context.fill(g.path); }
       const lines = sorted.filter(g => !g.area);
-      if (rows.length <= MANY_LINES) for (const g of lines) this._stroke(g.path, '#ffffff', CASING_PX, false, view);
-      for (const g of sorted) this._stroke(g.path, g.colour, g.area ? 2 : rows.length > MANY_LINES ? 1.5 : LINE_PX, g.dashed, view);
+      if (!crowd) for (const g of lines) this._stroke(g.path, '#ffffff', CASING_PX, false, view);
+      for (const g of sorted) this._stroke(g.path, g.colour, g.area ? 2 : crowd ? 1.5 : LINE_PX, g.dashed, view);
+    },
+
+    /** Thousands of shapes: write their outlines into pixels, as discs are; a path of so many edges takes seconds. */
+    _drawOutlines: function (view, rows) {
+      const d = this.data, { pixels, width, height, paint } = this._pixels();
+      const colours = Uint32Array.from(this.options.categories, c => toPixel(c.fill)), { scale, left, top } = view;
+      const segment = (x0, y0, x1, y1, colour) => {
+        const steps = Math.max(1, Math.ceil(Math.max(Math.abs(x1 - x0), Math.abs(y1 - y0)))), dx = (x1 - x0) / steps, dy = (y1 - y0) / steps;
+        for (let k = 0, x = x0, y = y0; k <= steps; k++, x += dx, y += dy) {
+          const column = x | 0, row = y | 0;
+          if (x < 0 || y < 0 || column >= width - 1 || row >= height - 1) continue;
+          const at = row * width + column;
+          pixels[at] = pixels[at + 1] = pixels[at + width] = pixels[at + width + 1] = colour;
+        }
+      };
+      for (const areas of [1, 0]) for (const s of rows) { // lines above areas
+        if (d.shape_area[s] !== areas) continue;
+        const colour = colours[d.code[d.shape_row[s]]];
+        for (let p = d.shape_part[s]; p < d.shape_part[s + 1]; p++) {
+          const from = d.part_vertex[p], to = d.part_vertex[p + 1];
+          let lastX = d.vertex_x[from] * scale - left, lastY = d.vertex_y[from] * scale - top;
+          for (let v = from + 1; v < to; v++) {
+            const x = d.vertex_x[v] * scale - left, y = d.vertex_y[v] * scale - top;
+            if (v < to - 1 && Math.abs(x - lastX) < 1 && Math.abs(y - lastY) < 1) continue;
+            segment(lastX, lastY, x, y, colour);
+            lastX = x;
+            lastY = y;
+          }
+        }
+      }
+      paint();
     },
 
     /** Add a shape to a path, leaving out vertices that fall on the pixel of the one before. */

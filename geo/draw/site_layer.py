@@ -133,9 +133,12 @@ def _cells(values: Array, low: int, high: int, size: int) -> npt.NDArray[np.int6
 
 
 def _pack_shapes(shapes: Array, rows: Array) -> dict[str, Array]:
-    """Lay out lines and areas as parts (lines or rings) of one long list of vertices."""
+    """Lay out lines and areas as parts (lines or rings) of one long list of vertices.
+
+    Holes run the other way round than what they are in: areas that overlap are filled where they do, and holes not.
+    """
     area, parts_of, lengths, vertices = [], [0], [0], []
-    for shape in shapes[rows]:
+    for shape in shapely.orient_polygons(shapes[rows]):
         lines = list(_parts(shape))
         area.append(shape.geom_type.endswith("Polygon"))
         parts_of.append(parts_of[-1] + len(lines))

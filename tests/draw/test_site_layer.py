@@ -3,6 +3,7 @@
 import gzip
 import json
 import struct
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -137,6 +138,25 @@ def test_lines_and_areas_keep_their_vertices_parts_and_order():
     assert packed["part_vertex"].tolist() == [0, 4, 8, 11]
     lon, lat = _lonlat(packed["vertex_x"][8:], packed["vertex_y"][8:])
     assert np.allclose(np.column_stack([lon, lat]), line.coords, atol=1e-7)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_holes_run_the_other_way_round(turned):
+    area = shapely.Polygon(
+        [(123, 41), (124, 41), (124, 42), (123, 41)],
+        [[(123.4, 41.1), (123.5, 41.1), (123.5, 41.2)]],
+    )
+    shape = shapely.MultiPolygon(
+        [area.reverse() if turned else area, shapely.box(125, 41, 126, 42)]
+    )
+    packed = _unpack(pack_sites(_sites(Match("given", shape, "poi")), CATEGORIES))
+    ends = packed["part_vertex"].tolist()
+    lon, lat = _lonlat(packed["vertex_x"], packed["vertex_y"])
+    ways = [
+        shapely.is_ccw(shapely.LinearRing(np.column_stack([lon[a:b], lat[a:b]])))
+        for a, b in pairwise(ends)
+    ]
+    assert ways == [True, False, True]
 
 
 def test_an_empty_table_packs():
