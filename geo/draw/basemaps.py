@@ -20,7 +20,6 @@ from GeoToolCN import _gtc
 from geo.errors import SiteMapError, SourceError
 
 _DEGREES = 1e-5  # the package keeps whole 1e-5 degrees
-OUTLINE_SOURCE = "geotool-cn (DataV.GeoAtlas)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,6 @@ def basemap(adcode: str, landmarks: Iterable[tuple[str, float, float]] = ()) -> 
         "home": _drawn(home),
         "neighbours": [_drawn(region) for region in neighbours(adcode)],
         "landmarks": [[name, lat, lon] for name, lon, lat in landmarks],
-        "source": OUTLINE_SOURCE,
     }
 
 
@@ -146,7 +144,7 @@ def public_basemap(region: Region, outline: shapely.Geometry) -> dict[str, objec
     at = shapely.point_on_surface(outline)
     parts = shapely.MultiPolygon([*getattr(outline, "geoms", [outline])])
     drawn = _drawn(Region(region.adcode, region.name, parts, (at.x, at.y)))
-    return {"home": drawn, "neighbours": [], "landmarks": [], "source": ""}
+    return {"home": drawn, "neighbours": [], "landmarks": []}
 
 
 def _drawn(region: Region) -> dict[str, object]:

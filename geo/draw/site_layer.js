@@ -548,6 +548,8 @@
     _onClick: function (event) { this.fire('choose', { row: this.pick(event.latlng), latlng: event.latlng }); },
   });
 
+  // Where things are, for the layer of tiles too.
+  Object.assign(L.SiteLayer, { toLatLng, segmentDistance });
   L.SiteLayer.FONT = '"Microsoft YaHei","PingFang SC","Noto Sans CJK SC","Noto Sans SC","WenQuanYi Micro Hei",sans-serif';
 
   /** A symbol as a canvas: the class by its shape, the status by fill and glyph, a white halo around both. */

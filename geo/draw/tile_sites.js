@@ -11,6 +11,7 @@
   const KEPT_TILES = 400, AT_ONCE = 6, HIT_PX = 9;
   const PAGE_ROWS = 200, MOST_ROWS = 1000000; // rows fetched at once; rows a list shows, as MAX_OFFSET in geo/ui/routes.py
   const APPROXIMATE = 2, SKETCH = 4;
+  const { toLatLng, segmentDistance } = L.SiteLayer;
 
   // ---- Mapbox vector tiles -----------------------------------------------------------------------------------
 
@@ -389,7 +390,7 @@
       }
       if (best >= 0) return best;
       for (const one of this._drawn.shapes) for (const part of one.parts) for (let k = 0; k + 3 < part.length; k += 2) {
-        const distance = segment(x, y, part[k], part[k + 1], part[k + 2], part[k + 3]);
+        const distance = segmentDistance(x, y, part[k], part[k + 1], part[k + 2], part[k + 3]);
         if (distance <= nearest) { nearest = distance; best = one.row; }
       }
       return best;
@@ -404,7 +405,7 @@
     /** Go nearer to the bubble at a place; false if there is none. */
     goNearer: function (latlng) {
       const bubble = this.bubbleAt(latlng);
-      if (bubble) this._map.setView(degreesAt(bubble.x, bubble.y), Math.min(this._map.getZoom() + 2, this._map.getMaxZoom()));
+      if (bubble) this._map.setView(toLatLng(bubble.x, bubble.y), Math.min(this._map.getZoom() + 2, this._map.getMaxZoom()));
       return Boolean(bubble);
     },
 
@@ -459,18 +460,10 @@
 
   function degrees([west, south, east, north]) { return L.latLngBounds([south, west], [north, east]); }
 
-  function degreesAt(x, y) { return L.latLng(Math.atan(Math.sinh(Math.PI * (1 - 2 * y / WORLD))) * 180 / Math.PI, x / WORLD * 360 - 180); }
-
   function toWorld(lon, lat) {
     const sine = Math.sin(lat * Math.PI / 180);
     return [(lon / 360 + 0.5) * WORLD, (0.5 - Math.log((1 + sine) / (1 - sine)) / (4 * Math.PI)) * WORLD];
   }
 
-  function segment(x, y, ax, ay, bx, by) {
-    const dx = bx - ax, dy = by - ay, length = dx * dx + dy * dy;
-    const t = length ? Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / length)) : 0;
-    return (ax + t * dx - x) ** 2 + (ay + t * dy - y) ** 2;
-  }
-
-  window.BaitaTileSites = { TileWords, decode, degreesAt };
+  window.BaitaTileSites = { TileWords, decode };
 })();

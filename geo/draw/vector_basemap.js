@@ -44,8 +44,6 @@
 
     getAttribution: function () { return null; }, // written by the page as text, not as HTML
 
-    attribution: function () { return String(this.options.manifest.attribution); },
-
     setNames: function (names) {
       this.options.names = names;
       if (this._map) this._update();

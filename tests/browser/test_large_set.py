@@ -21,7 +21,7 @@ PAINTED = (
     ".filter(([, n]) => n).sort((a, b) => a[0] - b[0]))"
 )
 # Where something is in the map's page, in CSS pixels.
-SPOT = "const spot = (x, y) => baita.map.latLngToContainerPoint(BaitaTileSites.degreesAt(x, y));"
+SPOT = "const spot = (x, y) => baita.map.latLngToContainerPoint(L.SiteLayer.toLatLng(x, y));"
 LARGEST = f"""() => {{ {SPOT}
   const bubble = baita.layer._drawn.bubbles.reduce((a, b) => (a.n > b.n ? a : b)), at = spot(bubble.x, bubble.y);
   return [at.x, at.y];
