@@ -507,11 +507,17 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--readme", action="store_true", help="put the report into README.md")
     given = parser.parse_args()
-    head = f"{about()}; {given.clicks} clicks each"
+    earlier = [json.loads(path.read_text()) for path in given.before]
+    head = "; with rows of an earlier run: ".join(
+        [f"{about()}; {given.clicks} clicks each", *(one["about"] for one in earlier)]
+    )
     methods = given.methods.split(",") if given.methods else SHAPED if given.mixed else METHODS
     sizes = [int(n) for n in given.sites.split(",")]
-    rows = [row for path in given.before for row in json.loads(path.read_text())["rows"]]
-    rows += measure_all(list(methods), sizes, given.clicks, mixed=given.mixed)
+    rows = measure_all(list(methods), sizes, given.clicks, mixed=given.mixed)
+    measured = {(row["method"], row["sites"]) for row in rows}
+    # What is measured anew replaces what was.
+    before = {(row["method"], row["sites"]): row for one in earlier for row in one["rows"]}
+    rows += [row for key, row in before.items() if key not in measured]
     rows.sort(key=lambda row: (METHODS.index(row["method"]), row["sites"]))
     report = f"{head}\n\n{table(rows)}\n"
     if not given.mixed:  # the bars are those of points
