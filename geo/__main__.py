@@ -164,11 +164,11 @@ def _read_prose(chosen: argparse.Namespace, settings: Settings, categories: Cate
     """Print what a bulletin says: each mention and figure with its offsets in code points, and the checks."""
     from geo import district, pipeline
     from geo.read.checks import check_figures
-    from geo.read.document import read_document
+    from geo.read.sandbox import read_text
 
     with _open("", settings) as store:
         names = district.known_names(store.read_sites(), settings)
-    raw = read_document(chosen.file)
+    raw = read_text(chosen.file)
     bulletin, figures = pipeline.read_prose(
         raw,
         chosen.file.name,

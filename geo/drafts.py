@@ -289,8 +289,10 @@ class Desk:
         except Exception:
             self.discard(draft_id)
             raise
-        draft = replace(draft, unread=False)
-        self._keep(draft)
+        with _alone(draft_id):
+            self.draft(draft_id)  # not one that was thrown away meanwhile
+            draft = replace(draft, unread=False)
+            self._keep(draft)
         return draft
 
     def _read_bulletin(self, draft: Draft, raw: str) -> Draft:
@@ -379,10 +381,11 @@ class Desk:
 
     def discard(self, draft_id: str) -> None:
         """Throw a draft away, and its file with it."""
-        draft = self.draft(draft_id)
-        self._store.drop_note(_NOTE + draft_id)
-        self._open.pop(draft_id, None)
-        shutil.rmtree(self._file(draft).parent, ignore_errors=True)
+        with _alone(draft_id):
+            draft = self.draft(draft_id)
+            self._store.drop_note(_NOTE + draft_id)
+            self._open.pop(draft_id, None)
+            shutil.rmtree(self._file(draft).parent, ignore_errors=True)
 
     def _keep(self, draft: Draft) -> None:
         self._store.set_note(_NOTE + draft.draft_id, draft.to_json())
@@ -402,7 +405,7 @@ class Desk:
         """Return a table's contents, parsed once for as long as it is being looked at."""
         repair = bool((draft.layout or {}).get("repair"))
         found = self._open.get(draft.draft_id)
-        if found is None or (repair and not found.repaired):
+        if found is None or found.repaired != repair:
             found = open_source(
                 self._file(draft),
                 categories=self._categories,
@@ -467,14 +470,17 @@ class Desk:
         if draft.form != "bulletin":
             raise SourceError("the day of a table is part of its layout")
         again = self._read_bulletin(replace(draft, as_of=text), draft.raw)
-        days = {one.number: one.as_of for one in again.items}
-        before = {one.number: one.as_of for one in self._read_bulletin(draft, draft.raw).items}
+        # By where they stand: with names known since, another reading may number them otherwise.
+        days = {_stands(one): one.as_of for one in again.items}
+        before = {_stands(one): one.as_of for one in self._read_bulletin(draft, draft.raw).items}
         for one in draft.items:
             if one.rule == BY_MODEL:  # is of the bulletin's own day
-                before[one.number], days[one.number] = draft.as_of, again.as_of or text
+                before[_stands(one)], days[_stands(one)] = draft.as_of, again.as_of or text
         items = tuple(
             # A day that a person has set is theirs.
-            replace(one, as_of=days[one.number]) if one.as_of == before.get(one.number) else one
+            replace(one, as_of=days.get(_stands(one), one.as_of))
+            if one.as_of == before.get(_stands(one))
+            else one
             for one in draft.items
         )
         claims = again.claims if draft.claims else ()
@@ -617,6 +623,10 @@ def _items(all_mentions: Sequence[Mention]) -> Iterable[Item]:
             conflict=best.conflict,
             decision="open" if doubt else "accepted",
         )
+
+
+def _stands(item: Item) -> tuple[object, ...]:
+    return item.spans, item.quote_span
 
 
 def _mapping(given: object) -> Mapping[str, Any]:

@@ -8,7 +8,8 @@ Nothing is dropped on the way. For every load, rows read = located + not located
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -37,6 +38,7 @@ from geo.locate import (
     Locator,
     locate_sites,
 )
+from geo.locate.given import METHOD as GIVEN
 from geo.locate.names import home_names
 from geo.locate.roads import RoadLocator
 from geo.read import ReadReport, read_claims, read_source
@@ -47,6 +49,7 @@ from geo.read.sandbox import read_text
 from geo.settings import DEMO_FILE, Settings, load_settings
 from geo.site import (
     LOCATION,
+    PRECISIONS,
     Correction,
     RowProblem,
     SiteRecord,
@@ -147,10 +150,12 @@ def load_files(
     categories: Categories | None = None,
     outline: shapely.Geometry | None = None,
     own: bool = False,
+    left: Collection[str] = (),
 ) -> list[LoadReport]:
     """Load some files in order, see `load_file`; all are read before the first is stored.
 
-    This app's `own` files are parsed in this process, and are not among the imports that can be undone.
+    This app's `own` files are parsed in this process, and are not among the imports that can be undone; of them the
+    sites in `left`, by `site_id`, stay as they are stored.
     """
     settings = settings or load_settings()
     categories = categories or district_categories(settings)
@@ -173,7 +178,9 @@ def load_files(
     reports = []
     for file, read in zip(files, reads, strict=True):
         settled = read if own else _settled(store, read, categories, settings)
-        loaded = _load(store, file.name, settled, locators, who=who, categories=categories, own=own)
+        loaded = _load(
+            store, file.name, settled, locators, who=who, categories=categories, own=own, left=left
+        )
         reports.append(loaded)
     return reports
 
@@ -362,9 +369,11 @@ def _load(
     who: str,
     categories: Categories,
     own: bool = False,
+    left: Collection[str] = (),
 ) -> LoadReport:
     sites, known = locate_sites(read.records, locators), store.read_sites()
-    newest = sites[~_is_older(sites, known)].reset_index(drop=True)
+    stays = _is_older(sites, known) | sites["site_id"].isin(left)
+    newest = sites[~stays].reset_index(drop=True)
     if not own:
         newest = merge_known(newest, known, categories)
         saved, import_id = store.import_sites(
@@ -457,7 +466,8 @@ def merge_known(
     -------
     merged
         As many rows as `sites`. Text that the new source leaves empty, a status that it does not state, a date it
-        does not give and, where it has no place, all of `LOCATION` are those that are known.
+        does not give and, where it brings no place of its own or the one looked up for it is coarser, all of
+        `LOCATION` are those that are known; so is the name.
     """
     merged = sites.copy()
     old = known.set_index("site_id").reindex(sites["site_id"]).reset_index()
@@ -466,7 +476,11 @@ def merge_known(
     silent = {name: (sites[name] == "").to_numpy() for name in ("place", "street", "note")}
     silent["status"] = (sites["status"] == unknown).to_numpy(dtype=bool)
     silent["as_of"] = sites["as_of"].isna().to_numpy()
-    nowhere = (~is_located(sites)) & met
+    # A place that was looked up for the new source is none that it brings.
+    rank = {precision: n for n, precision in enumerate(PRECISIONS)}
+    coarser = sites["precision"].map(rank) > old["precision"].map(rank)
+    looked_up = ~sites["match_method"].isin((GIVEN, "correction"))
+    nowhere = (~is_located(sites) | (coarser & looked_up)) & met
     silent |= {name: nowhere & is_located(old) for name in LOCATION}
     silent["name"] = np.ones(len(sites), dtype=bool)
     for name, mask in silent.items():
@@ -548,13 +562,45 @@ def _digest(settings: Settings, name: str) -> str:
 
 
 def _fill(store: SiteStore, settings: Settings, name: str, tell: Progress) -> None:
-    files = _site_files(settings, name)
+    files, left = _site_files(settings, name), _changed_since_filled(store, name)
     if name == DEMO:
         # Before the first site, so that no moment shows invented sites without saying so.
         store.set_meta("notice", DEMO_NOTICE)
     for number, file in enumerate(files):
         tell(f"读取 {file.name}", 0.1 + 0.8 * number / len(files))
-        load_files(store, [file], settings=settings, own=True)
+        load_files(store, [file], settings=settings, own=True, left=left)
     if name == BULLETIN:
         tell("读取 claims.csv", 0.9)
         store.save_claims(read_claims(settings.data / "claims.csv"))
+    # Of a site that a person has changed nothing is remembered that it could ever equal again.
+    said = {site: "" if site in left else words for site, words in _stated(store).items()}
+    store.set_meta(f"stated_{name}", json.dumps(said))
+    store.set_meta(f"left_{name}", "")
+
+
+def _changed_since_filled(store: SiteStore, name: str) -> set[str]:
+    """Return the sites of which people have stated something since the project's files were last read."""
+    begun = store.meta(f"left_{name}")
+    if begun:  # a filling that broke off: what it had written is not a person's word
+        return set(json.loads(begun))
+    filled = store.meta(f"stated_{name}")
+    if filled:
+        before = json.loads(filled)
+        left = {site for site, words in _stated(store).items() if before.get(site, words) != words}
+    else:  # filled by an older version, which kept no record of it
+        left = set(store.statement_changes()["site_id"])
+    store.set_meta(f"left_{name}", json.dumps(sorted(left)))
+    return left
+
+
+def _stated(store: SiteStore) -> dict[str, str]:
+    """Return what is stated of each site as a short value that changes with it."""
+    sites = store.read_sites()
+    words = sites[_TYPED].astype(str).agg("\x1f".join, axis=1)
+    return {
+        site: hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+        for site, text in zip(sites["site_id"], words, strict=True)
+    }
+
+
+_TYPED = "status as_of note place street".split()

@@ -26,6 +26,7 @@ from geo.settings import Settings, load_settings
 from geo.site import (
     MAPPED,
     Correction,
+    Reason,
     SiteRecord,
     Source,
     is_located,
@@ -90,7 +91,9 @@ def geocode_waiting(
         raise SiteMapError("no online geocoder is set: set BAITA_GEOCODER and its key")
     provider, cache = online
     sites, tell = store.read_sites(), progress or (lambda share: None)
-    records = [_as_record(row) for _, row in sites[~is_located(sites)].iterrows()]
+    # What its own source puts outside the district is not to be found inside by its name.
+    waiting = ~is_located(sites) & (sites["reason"] != Reason.OUTSIDE)
+    records = [_as_record(row) for _, row in sites[waiting].iterrows()]
     stopped = ""
     batch: BatchReport | None
     try:

@@ -703,3 +703,44 @@ def test_a_store_in_postgis_is_filled_as_a_file_is(settings, new_schema):
         version = store.data_version()
     with prepare_store(replace(settings, store=new_schema)) as again:
         assert again.data_version() == version
+
+
+def test_what_a_person_has_stated_survives_a_new_release(settings, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(DATA, data)
+    changed = replace(settings, data=data)
+    with prepare_store(changed) as store:
+        version = int(_site(store, "prj-jianhang")["version"])
+        store.update_site(
+            "prj-jianhang", {"status": "open", "note": "林工看过"}, who="lin", version=version
+        )
+        untouched = _site(store, "ent-hongyu")["status"]
+    for release in range(2):
+        gazetteer = data / "gazetteer.csv"
+        gazetteer.write_bytes(gazetteer.read_bytes() + b"\n" * (release + 1))
+        sites = (data / "sites.csv").read_text(encoding="utf-8")
+        (data / "sites.csv").write_text(
+            sites.replace("鸿宇公司", f"鸿宇公司{release}"), encoding="utf-8"
+        )
+        with prepare_store(changed) as store:
+            site = _site(store, "prj-jianhang")
+            assert (site["status"], site["note"]) == ("open", "林工看过")
+            assert _site(store, "ent-hongyu")["status"] == untouched
+            assert f"鸿宇公司{release}" in _site(store, "ent-hongyu")["note"]
+
+
+def test_a_place_that_is_only_looked_up_does_not_replace_a_better_known_one(settings, tmp_path):
+    header = "name,kind,status,x,y,datum,place,as_of\n"
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(
+        f"{header}甲公司,enterprise,已复工,123.1750,41.2655,wgs84,,2020-03-10\n", encoding="utf-8"
+    )
+    second.write_text(f"{header}甲公司,enterprise,停产,,,,襄平街道,2020-03-18\n", encoding="utf-8")
+    with open_store(settings.store) as store:
+        load_file(store, first, settings=settings)
+        before = store.read_sites().iloc[0]
+        load_file(store, second, settings=settings)
+        [after] = [row for _, row in store.read_sites().iterrows()]
+    assert after["status"] != before["status"]
+    assert after.geometry == before.geometry == shapely.Point(123.175, 41.2655)
+    assert after["precision"] == before["precision"]

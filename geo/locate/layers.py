@@ -391,6 +391,8 @@ class _CsvChunk:
             if text.count("(") > 100_000 or re.match(r"(?i)\s*geometrycollection", text):
                 raise ValueError("the wkt is no simple shape")
             return shapely.from_wkt(text)
+        if not {"lon", "lat"} <= set(self.names):
+            raise ValueError("its wkt is empty")
         return shapely.Point(float(cell[self.names["lon"]]), float(cell[self.names["lat"]]))
 
 

@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import secrets
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -198,7 +199,7 @@ def _decodes(path: Path, encoding: str) -> bool:
             decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
     return True
 
@@ -212,7 +213,7 @@ def _split_file(path: Path, encoding: str, delimiter: str) -> Iterator[GridRow]:
                 yield row
     except UnicodeDecodeError as error:
         raise SourceError(f"{path.name} has broken characters; {SAVE_AS} again") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
 
 
@@ -238,7 +239,7 @@ def _open_raw(path: Path) -> IO[bytes]:
         raw = gzip.GzipFile(path, "rb")
         raw.peek(1)  # so that what is no gzip is told here
         return cast(IO[bytes], raw)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
 
 

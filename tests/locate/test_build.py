@@ -547,3 +547,13 @@ def test_a_box_that_is_none_is_refused(tmp_path, bbox):
     with pytest.raises(SourceError, match="west, south, east, north"):
         _build(path, bbox=bbox)
     shutil.rmtree(tmp_path)
+
+
+def test_a_row_without_its_wkt_is_a_problem_and_the_others_are_places(tmp_path):
+    layer = tmp_path / "places.csv"
+    layer.write_text("name,wkt\n无处,\n白塔公园,POINT(123.175 41.272)\n", encoding="utf-8")
+    report = _build(layer, datum="wgs84")
+    assert [(one.where, one.message) for one in report.problems] == [
+        ("line 2", "no coordinate: its wkt is empty")
+    ]
+    assert [place.name for place in report.places] == ["白塔公园"]

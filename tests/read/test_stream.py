@@ -78,6 +78,7 @@ def test_a_packed_table_says_what_the_table_says(folder):
     [
         ("no.csv", None, "cannot be read"),
         ("damaged.csv.gz", b"not gzip at all", "cannot be read"),
+        ("broken.csv.gz", gzip.compress(HEADER.encode())[:10] + b"\xff" * 60, "cannot be read"),
         ("cut.csv.gz", gzip.compress(HEADER.encode() * 200)[:-9], "cannot be read"),
         ("nul.csv", HEADER.encode() + b"1,\0", "is not text"),
         ("book.xlsx", b"PK\x03\x04", "a bulk run reads"),
