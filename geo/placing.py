@@ -111,7 +111,10 @@ def geocode_waiting(
     locator = OnlineLocator(
         provider, cache, outline_of(settings.adcode), road_kinds=roads, live=False
     )
-    matched = [(one, match) for one in records if (match := locator.locate(one)) is not None]
+    # Asking takes minutes: what people have changed, placed or removed meanwhile stays theirs.
+    then, now = (table.set_index("site_id")["version"] for table in (sites, store.read_sites()))
+    untouched = [one for one in records if now.get(one.site_id) == then[one.site_id]]
+    matched = [(one, match) for one in untouched if (match := locator.locate(one)) is not None]
     placed = make_sites(
         site_row(one, match) for one, match in matched if match.geometry is not None
     )

@@ -650,6 +650,31 @@ def test_what_waits_is_asked_once_and_only_what_is_sure_is_placed(bulletin, sett
     assert bulletin.read_sites().drop(columns="version").equals(before)
 
 
+@pytest.mark.parametrize("how", ["placed", "changed"])
+def test_what_people_do_while_the_service_is_asked_stays_theirs(bulletin, settings, online, how):
+    site = "prj-jianhang"  # the one that the service is sure of
+
+    def meanwhile(share):
+        if bulletin.site(site)["version"] > 1:
+            return
+        if how == "placed":
+            place_site(bulletin, site, 123.17, 41.2655, "wgs84", who="wang")
+        else:
+            bulletin.update_site(site, {"status": "open"}, version=1, who="wang")
+
+    assert bulletin.site(site)["version"] == 1
+    report = geocode_waiting(bulletin, settings, who="lin", progress=meanwhile)
+    after = bulletin.site(site)
+    assert report.placed == 0
+    if how == "placed":
+        assert (after["match_method"], after["geometry"]) == (
+            "correction",
+            shapely.Point(123.17, 41.2655),
+        )
+    else:
+        assert (after["status"], after["geometry"]) == ("open", None)
+
+
 def test_the_review_desk_offers_what_the_service_says(bulletin, settings, online):
     candidates = site_candidates(bulletin.site("prj-jianhang"), settings)
     assert any("amap" in one.method or "高德" in one.source for one in candidates)
