@@ -30,7 +30,7 @@ from geo.draw.basemaps import district_outline
 from geo.errors import SiteMapError, SourceError, StoreError
 from geo.locate.guard import Verdict
 from geo.locate.names import home_names
-from geo.pipeline import LoadReport, choice_key, import_records, read_prose, settle_known
+from geo.pipeline import LoadReport, choice_key, import_records, kinds_of, read_prose, settle_known
 from geo.read import (
     Contents,
     Inspection,
@@ -507,14 +507,15 @@ class Desk:
 
         A site of which the draft says two different things is a problem, not a record: nobody has decided.
         """
-        read = self.read(draft)
+        read, sites = self.read(draft), self._store.read_sites()
         comparison = compare_sites(
-            self._store.read_sites(),
+            sites,
             read.records,
             categories=self._categories,
             home=home_names(self._settings.adcode),
         )
-        return settle_known(read, comparison, _choices(draft)), comparison
+        kinds = kinds_of(sites)
+        return settle_known(read, comparison, _choices(draft), kinds=kinds), comparison
 
     def inspect(self, draft: Draft) -> Inspection:
         """Return what a table seems to say, read the way that was chosen so far."""

@@ -190,8 +190,9 @@ def _settled(
 ) -> ReadReport:
     """Return what was read with the ids of the sites that are known already; see `settle_known`."""
     home = home_names(settings.adcode)
-    known = compare_sites(store.read_sites(), read.records, categories=categories, home=home)
-    return settle_known(read, known)
+    sites = store.read_sites()
+    known = compare_sites(sites, read.records, categories=categories, home=home)
+    return settle_known(read, known, kinds=kinds_of(sites))
 
 
 def read_file(
@@ -405,7 +406,11 @@ def choice_key(kind: str, name: str) -> str:
 
 
 def settle_known(
-    read: ReadReport, comparison: Comparison, choices: Mapping[str, str] | None = None
+    read: ReadReport,
+    comparison: Comparison,
+    choices: Mapping[str, str] | None = None,
+    *,
+    kinds: Mapping[str, str],
 ) -> ReadReport:
     """Return a report whose records carry the id of the known site they mean.
 
@@ -417,12 +422,14 @@ def settle_known(
         Of its records with the known sites.
     choices
         A person's word on which site a name is, by `choice_key`.
+    kinds
+        The kind of each known site, by `site_id`; see `kinds_of`.
 
     Returns
     -------
     settled
-        As many rows as before: a record of a site of which the source says different things, and a second one of
-        the same site, are problems now.
+        As many rows as before: a record of a site of which the source says different things, a second one of the
+        same site, and one with the number of a site of another kind are problems now.
     """
     choices = choices or {}
     known = {
@@ -440,12 +447,20 @@ def settle_known(
         if position in torn:
             why = f"{record.name}: this source says different things of it; decide for one"
             problems.append(RowProblem(record.source.file, record.source.where, why))
+        elif kinds.get(record.site_id, record.kind) != record.kind:
+            why = f"{record.name}: its number is that of a site of another kind; give it another"
+            problems.append(RowProblem(record.source.file, record.source.where, why))
         elif record.site_id in records:
             why = f"{record.name}: the same site as {records[record.site_id].source.where}"
             problems.append(RowProblem(record.source.file, record.source.where, why))
         else:
             records[record.site_id] = record
     return replace(read, records=list(records.values()), problems=problems)
+
+
+def kinds_of(known: gpd.GeoDataFrame) -> dict[str, str]:
+    """Return the kind of each site of a table by its id."""
+    return dict(zip(known["site_id"], known["kind"], strict=True))
 
 
 def merge_known(

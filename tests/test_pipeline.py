@@ -769,3 +769,18 @@ def test_a_place_that_is_only_looked_up_does_not_replace_a_better_known_one(sett
     assert after["status"] != before["status"]
     assert after.geometry == before.geometry == shapely.Point(123.175, 41.2655)
     assert after["precision"] == before["precision"]
+
+
+def test_the_number_of_another_kind_of_site_is_a_problem_and_overwrites_nothing(settings, tmp_path):
+    first, second = tmp_path / "企业.csv", tmp_path / "项目.csv"
+    first.write_text("site_id,name,kind,status\n1,甲公司,enterprise,已复工\n", encoding="utf-8")
+    second.write_text(
+        "site_id,name,kind,status\n1,乙大厦,project,在建\n2,丙大厦,project,在建\n", encoding="utf-8"
+    )
+    with open_store(settings.store) as store:
+        load_file(store, first, settings=settings)
+        report = load_file(store, second, settings=settings)
+        names = dict(zip(store.read_sites()["site_id"], store.read_sites()["name"], strict=True))
+    assert names == {"1": "甲公司", "2": "丙大厦"}
+    assert (report.rows, len(report.problems)) == (2, 1)
+    assert "another kind" in report.problems[0].message
