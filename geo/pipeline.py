@@ -610,11 +610,10 @@ def _changed_since_filled(store: SiteStore, name: str) -> set[str]:
 
 def _stated(store: SiteStore) -> dict[str, str]:
     """Return what is stated of each site as a short value that changes with it."""
-    sites = store.read_sites()
-    words = sites[_TYPED].astype(str).agg("\x1f".join, axis=1)
+    rows = store.read_sites()[["site_id", *_TYPED]].astype(str).itertuples(index=False)
     return {
-        site: hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
-        for site, text in zip(sites["site_id"], words, strict=True)
+        site: hashlib.sha256("\x1f".join(words).encode("utf-8", "replace")).hexdigest()[:12]
+        for site, *words in rows
     }
 
 

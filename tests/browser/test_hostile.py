@@ -177,7 +177,8 @@ def test_a_search_for_it_finds_it_and_the_picture_says_what_was_searched(bad):
     bad.until("baita.presenting")
     assert bad.frame.locator(".stage.title p").first.is_visible()
     source = bad.frame.locator(".stage.source").text_content()
-    assert all(site["source_file"] in source for site in SITES)
+    files = {site["source_file"] for site in meant}  # of what is shown, not of the set
+    assert sum(file in source for file in files) == min(3, len(files))
 
 
 def test_a_street_can_be_chosen_whatever_it_is_called(visitor, bad_server):

@@ -131,7 +131,9 @@ def test_pages_names_and_bounds_are_those_of_the_store(library, client):
 
 
 def test_a_site_s_details_and_an_edit_need_no_table(library, client):
-    told = client.get("/baita/site/bulletin/s3.json").json()
+    reply = client.get("/baita/site/bulletin/s3.json")
+    assert reply.status_code == 200, reply.text
+    told = reply.json()
     assert (told["name"], told["point"]) == ("企业3号", pytest.approx([123.173, 41.26]))
     before = library.snapshot("bulletin")
     library.store("bulletin").update_site("s3", {"note": "改"}, version=1, who="lin")
