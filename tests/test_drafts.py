@@ -511,3 +511,17 @@ def test_a_full_disk_is_told_and_keeps_the_draft_and_its_import_succeeds_later(d
 def _many(sites):
     row = sites.iloc[0].to_dict()
     return make_sites([row | {"site_id": f"n{n}", "note": "x" * 2000} for n in range(500)])
+
+
+def test_a_draft_thrown_away_while_it_is_read_stays_away(desk):
+    draft = desk.receive("复工表.csv", TABLE.encode())
+    gone = []
+
+    def meanwhile(stage, share):
+        if not gone:
+            gone.append(desk.discard(draft.draft_id))
+
+    with pytest.raises((StoreError, SourceError)):
+        desk.parse(draft.draft_id, progress=meanwhile)
+    assert gone
+    assert desk.drafts() == []
