@@ -196,15 +196,10 @@ def _read_prose(chosen: argparse.Namespace, settings: Settings, categories: Cate
 
 def _ask_model(raw: str, found: Sequence[Mention], categories: Categories) -> list[Mention]:
     """Return what the model that is set up finds more in a text, which leaves this machine."""
-    from geo.errors import SourceError
     from geo.pipeline import choice_key
-    from geo.read.endpoint import load_model
+    from geo.read.endpoint import load_model, need_model
 
-    model = load_model(os.environ)
-    if model is None:
-        raise SourceError(
-            "no model is set up here: an administrator sets BAITA_MODEL_URL and BAITA_MODEL"
-        )
+    model = need_model(load_model(os.environ))
     print(f"{len(raw)} characters leave this machine for {model.host}", file=sys.stderr)
     known = {choice_key(one.kind, one.name) for one in found}
     said = model.ask(raw, categories)

@@ -44,7 +44,7 @@ from geo.read.bulletin import Mention
 from geo.read.checks import Check, check_figures
 from geo.read.document import DOCUMENTS
 from geo.read.endpoint import RULE as BY_MODEL
-from geo.read.endpoint import Model
+from geo.read.endpoint import Model, need_model
 from geo.read.grid import Progress, no_progress
 from geo.read.sandbox import read_text
 from geo.settings import Settings
@@ -334,14 +334,10 @@ class Desk:
         SourceError
             If no model is set up, the draft is no bulletin, or the model gives no usable answer.
         """
-        if self.model is None:
-            raise SourceError(
-                "no model is set up here: an administrator sets BAITA_MODEL_URL and BAITA_MODEL"
-            )
-        draft = self.draft(draft_id)
+        model, draft = need_model(self.model), self.draft(draft_id)
         if draft.form != "bulletin":
             raise SourceError("only the text of a bulletin can be read by the model")
-        mentions = self.model.ask(draft.raw, self._categories, waiting=waiting)
+        mentions = model.ask(draft.raw, self._categories, waiting=waiting)
         waiting()
         with _alone(draft_id):
             draft = self.draft(draft_id)  # somebody may have gone on with it meanwhile

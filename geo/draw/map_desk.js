@@ -608,7 +608,6 @@
     }
   }
 
-  /** A button that asks once more before it does something that is not easily put right. */
   /** Send a change of a draft after those before it, and paint the newest answer only. Returns whether it was taken. */
   async function send(review, change) {
     const { desk } = review, turn = review.turn = (review.turn || 0) + 1;
@@ -620,6 +619,7 @@
     } catch (error) { desk.say(error); return false; } finally { review.answered = turn; }
   }
 
+  /** A button that asks once more before it does something that is not easily put right. */
   function sure(label, question, run) {
     const button = el('button', { class: 'small', onclick: event => {
       if (event.detail > 1) return; // the second half of a double click has read no question

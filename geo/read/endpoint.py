@@ -111,6 +111,15 @@ def load_model(env: Mapping[str, str]) -> Model | None:
     return Model(given["_URL"], given[""], key, _seconds(given["_TIMEOUT_S"]))
 
 
+def need_model(model: Model | None) -> Model:
+    """Return the model, or raise `SourceError` if none is set up."""
+    if model is None:
+        raise SourceError(
+            "no model is set up here: an administrator sets BAITA_MODEL_URL and BAITA_MODEL"
+        )
+    return model
+
+
 _SETTINGS = ("", "_URL", "_KEY", "_TIMEOUT_S")
 _UNSAFE = (
     "The model's address must begin with https:// (http:// only on this machine or at a private address like "

@@ -10,10 +10,11 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import geopandas as gpd
 import pandas as pd
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 DATASETS = ("bulletin", "demo")
 KEPT_TILE_BYTES = 64_000_000
 MOST_EXPORTED = 50_000
+K = TypeVar("K")
+V = TypeVar("V")
 KEPT_SUMMARIES = 256  # filters of one version whose counts are remembered
 KEPT_VERSIONS = 3  # so that a page that was just overtaken can finish what it is fetching
 KEPT_DAYS = 6  # earlier days of one version; a table of 100,000 sites takes about 20 MB
@@ -216,21 +219,18 @@ class Snapshot:
 
         Remembered: a click on a chip does not change them, whoever clicks.
         """
-        besides, known = chosen.without_categories().without_time(), self._counts
-        found = known.get(besides)
-        if found is None:
-            found = self.index.count_by_status(besides)[["total", "located"]].to_numpy().tolist()
-            _remember(known, besides, found)
-        return found
+        besides = chosen.without_categories().without_time()
+
+        def count() -> list[list[int]]:
+            counts = self.index.count_by_status(besides)
+            return cast(list[list[int]], counts[["total", "located"]].to_numpy().tolist())
+
+        return _once(self._counts, besides, count)
 
     def provenance(self, chosen: SiteFilter) -> Provenance:
         """Return how new the sites are that a filter keeps, and the files they come from."""
         chosen = chosen.without_time()
-        found = self._provenances.get(chosen)
-        if found is None:
-            found = self.index.provenance(chosen)
-            _remember(self._provenances, chosen, found)
-        return found
+        return _once(self._provenances, chosen, lambda: self.index.provenance(chosen))
 
     @cached_property
     def _counts(self) -> dict[SiteFilter, list[list[int]]]:
@@ -241,10 +241,16 @@ class Snapshot:
         return {}
 
 
-def _remember(known: dict[SiteFilter, Any], chosen: SiteFilter, found: object) -> None:
+def _once(known: dict[K, V], key: K, ask: Callable[[], V]) -> V:
+    """Return what is known for a key, asked for the first time only; what was asked for is kept to a limit."""
+    if key in known:
+        with suppress(KeyError):  # forgotten this moment by another thread
+            return known[key]
+    found = ask()
     if len(known) >= KEPT_SUMMARIES:
         known.clear()
-    known[chosen] = found
+    known[key] = found
+    return found
 
 
 class LargeSnapshot:
@@ -330,13 +336,7 @@ class LargeSnapshot:
         return found
 
     def _once(self, what: str, chosen: SiteFilter, ask: Callable[[str, SiteFilter], Any]) -> Any:
-        key = (what, chosen)
-        if key not in self._known:
-            answer = self._newest(ask, chosen)
-            if len(self._known) >= KEPT_SUMMARIES:
-                self._known.clear()
-            self._known[key] = answer
-        return self._known[key]
+        return _once(self._known, (what, chosen), lambda: self._newest(ask, chosen))
 
     def _newest(self, ask: Callable[..., Any], *words: Any) -> Any:
         """Ask of this version; if it is over by now, of the newest: the page hears of that within a second."""
